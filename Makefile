@@ -1,0 +1,41 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+SLOW := slow or live or browser or data
+
+.PHONY: demo test lint test-slow bench real-data dashboard clean
+.DEFAULT_GOAL := demo
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(INSTALLED)
+
+demo: $(INSTALLED)  ## the whole loop on the built-in world, then the dashboard
+	$(BIN)/gradewise demo
+
+lint: $(INSTALLED)  ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## lint and every fast test
+	$(BIN)/pytest -n 2 -m "not ($(SLOW))"
+
+test-slow: $(INSTALLED)  ## real weights, a live Label Studio, a browser, public data
+	$(BIN)/pytest -m "$(SLOW)"
+
+bench: $(INSTALLED)  ## ours against peers, in one run
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+real-data: $(INSTALLED)  ## docs/real-data.md from the public data sets in DATA
+	@test -n "$(DATA)" || { echo "say where the data sets are: make real-data DATA=folder"; exit 2; }
+	GRADEWISE_DATA="$(DATA)" $(BIN)/python -m app.studies --data "$(DATA)" --out docs/real-data.md
+
+dashboard: $(INSTALLED)  ## the dashboard of the demo's workspace
+	$(BIN)/gradewise dashboard --workspace gradewise-demo
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

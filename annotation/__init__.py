@@ -1,0 +1,1 @@
+"""From pairs to trusted labels: sampling, Label Studio, adjudication."""

@@ -1,0 +1,5 @@
+"""`gradewise dashboard`."""
+
+
+def dashboard() -> None:
+    """To come."""

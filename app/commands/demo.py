@@ -1,0 +1,5 @@
+"""`gradewise demo`."""
+
+
+def demo() -> None:
+    """To come."""

@@ -1,0 +1,126 @@
+"""What commands print: result tables on stdout, progress and notes on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from relevance.errors import InputError
+from relevance.progress import Progress as Report
+from relevance.results import Results, show
+
+
+class Format(enum.StrEnum):
+    """How a command prints its result."""
+
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+LevelOption = Annotated[float, typer.Option("--level", help="Confidence level of intervals.")]
+
+notes = Console(stderr=True)
+"""Console of progress, notes and warnings; stdout holds results only."""
+
+
+def emit(results: Results, form: Format) -> None:
+    """Prints a long table on stdout."""
+    if form is Format.JSON:
+        sys.stdout.write(results.to_json() + "\n")
+    elif form is Format.CSV:
+        sys.stdout.write(results.to_csv())
+    elif form is Format.MARKDOWN:
+        sys.stdout.write(results.to_markdown() + "\n")
+    else:
+        print_table(*_readable(results))
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None
+) -> None:
+    """Prints ready cells as a table on stdout, figures to the right."""
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for index, name in enumerate(header):
+        numeric = any(_is_figure(row[index]) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, markup=False, highlight=False).print(table)
+
+
+@contextlib.contextmanager
+def progress_bar(title: str) -> Iterator[Report]:
+    """A progress bar on stderr with rate and time left, as the callable that long work takes."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[what]}"),
+    )
+    with Progress(*columns, console=notes, transient=not notes.is_terminal) as bars:
+        task = bars.add_task(title, total=None, what="")
+
+        def report(done: int, total: int, what: str = "") -> None:
+            bars.update(task, completed=done, total=total, what=what)
+
+        yield report
+
+
+def refuse_to_overwrite(path: object, overwrite: bool) -> None:
+    """Raises `InputError` if something is at `path` already and `--overwrite` was not given."""
+    from pathlib import Path
+
+    if not overwrite and Path(str(path)).exists():
+        raise InputError(f"{path} is there already. Add --overwrite to replace it")
+
+
+def _readable(results: Results) -> tuple[list[str], list[list[str]]]:
+    """Header and cells for a terminal: intervals folded into one cell, empty columns left out."""
+    dicts = results.to_dicts()
+    names = [
+        name
+        for name in results.columns
+        if not name.endswith(("_low", "_high"))
+        and any(row[name] not in (None, "") for row in dicts)
+    ]
+    header, rows = list(names), []
+    for row in dicts:
+        cells = []
+        for name in names:
+            prefix = "ci" if name == "value" else f"{name}_ci"
+            cell = "" if row[name] == "" else show(row[name], name)
+            low, high = row.get(f"{prefix}_low"), row.get(f"{prefix}_high")
+            if low is not None and high is not None:
+                cell += f" [{show(low, name)}, {show(high, name)}]"
+            cells.append(cell)
+        rows.append(cells)
+    return header, rows
+
+
+def _is_figure(cell: str) -> bool:
+    return bool(cell) and (
+        cell[0].isdigit() or (cell[:1] in "+-−<" and any(map(str.isdigit, cell)))
+    )

@@ -1,0 +1,109 @@
+"""`gradewise.toml`: sections map 1:1 to the frozen config dataclasses beside the functions.
+
+Precedence: flag > environment (`GRADEWISE_TEACHER_EPOCHS=3`) > file > default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from relevance.errors import SettingsError, did_you_mean
+
+SECTIONS = ("world", "sample", "teacher", "student", "evaluation", "experiment")
+Config = TypeVar("Config")
+
+
+def settings_path() -> Path:
+    """The settings file: `GRADEWISE_CONFIG`, else `gradewise.toml` in the current folder."""
+    return Path(os.environ.get("GRADEWISE_CONFIG", "gradewise.toml"))
+
+
+def configure(kind: type[Config], section: str, **flags: Any) -> Config:
+    """The configuration of one section.
+
+    Args:
+        kind: Frozen dataclass whose fields are the section's keys.
+        section: Name of the section.
+        **flags: Values from the command line; None means not given.
+
+    Raises:
+        SettingsError: An unknown section or key (the nearest is named), or a value of another type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(kind)
+    path = settings_path()
+    values: dict[str, Any] = {}
+    for key, value in _file_section(path, section).items():
+        if key not in fields:
+            raise SettingsError(
+                f"{path}: [{section}] has no setting {key!r}.{did_you_mean(key, fields)}"
+            )
+        values[key] = _checked(value, hints[key], f"{path}: [{section}] {key}")
+    for key in fields:
+        name = f"GRADEWISE_{section}_{key}".upper()
+        if name in os.environ:
+            values[key] = _parsed(os.environ[name], hints[key], name)
+    values.update({key: value for key, value in flags.items() if value is not None})
+    return kind(**values)
+
+
+def _file_section(path: Path, section: str) -> Mapping[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        loaded = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    for name in loaded:
+        if name not in SECTIONS:
+            raise SettingsError(
+                f"{path}: section [{name}] is unknown.{did_you_mean(name, SECTIONS)}"
+            )
+    found: Mapping[str, Any] = loaded.get(section, {})
+    return found
+
+
+def _checked(value: Any, hint: Any, place: str) -> Any:
+    allowed = _allowed(hint)
+    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if tuple in allowed and isinstance(value, list):
+        return tuple(value)
+    if dict in allowed and isinstance(value, dict):
+        return value
+    if (isinstance(value, bool) and bool not in allowed) or not isinstance(value, tuple(allowed)):
+        names = " or ".join(sorted(kind.__name__ for kind in allowed))
+        raise SettingsError(f"{place} must be {names}, got {value!r}")
+    return value
+
+
+def _parsed(text: str, hint: Any, place: str) -> Any:
+    allowed = _allowed(hint)
+    try:
+        if bool in allowed and text.lower() in ("true", "false", "1", "0"):
+            return text.lower() in ("true", "1")
+        for kind in (int, float):
+            if kind in allowed:
+                return kind(text)
+    except ValueError:
+        raise SettingsError(f"{place} must be a number, got {text!r}") from None
+    if str not in allowed:
+        raise SettingsError(f"{place} cannot be set by the environment; use gradewise.toml")
+    return text
+
+
+def _allowed(hint: Any) -> set[type]:
+    """The plain types that a field accepts: `int | None` → {int, NoneType}."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return set().union(*(_allowed(part) for part in typing.get_args(hint)))
+    origin = typing.get_origin(hint) or hint
+    if isinstance(origin, type):
+        return {dict} if issubclass(origin, Mapping) else {origin}
+    return {object}

@@ -1,0 +1,1 @@
+"""Metrics, agreement, intervals, comparisons and experiments."""

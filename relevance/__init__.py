@@ -1,0 +1,1 @@
+"""Vocabulary of search relevance (grades, tables, results), the teacher and the student."""
