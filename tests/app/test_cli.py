@@ -7,19 +7,13 @@ from typer.testing import CliRunner
 
 from app.cli import app
 
-HEAVY = [
-    "torch",
-    "transformers",
-    "sklearn",
-    "scipy",
-    "statsmodels",
+HEAVY = {"torch", "transformers", "sklearn", "scipy", "statsmodels", "polars", "pyarrow"} | {
     "streamlit",
     "plotly",
     "ibis",
     "duckdb",
     "label_studio_sdk",
-    "polars",
-]
+}
 
 
 def _fresh(code: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +32,7 @@ def test_help_loads_no_heavy_library() -> None:
     assert done.returncode == 0, done.stderr
     assert "Turns human grades into decisions" in done.stdout
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    assert loaded.isdisjoint(HEAVY), loaded & set(HEAVY)
+    assert loaded.isdisjoint(HEAVY), loaded & HEAVY
 
 
 @pytest.mark.parametrize(
