@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from relevance.errors import SettingsError, did_you_mean
 
-SECTIONS = ("world", "sample", "teacher", "student", "evaluation", "experiment")
+SECTIONS = ("demo", "world", "teacher", "student", "evaluation", "experiment")
 Config = TypeVar("Config")
 
 

@@ -118,6 +118,9 @@ def _fingerprint(stage: Stage, folder: Path) -> str:
     facts = {
         "version": metadata.version("gradewise"),
         "config": stage.config,
-        "inputs": {name: hash_file(folder / name) for name in stage.inputs},
+        "inputs": {
+            name: hash_file(folder / name) if (folder / name).exists() else None
+            for name in stage.inputs
+        },
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -80,7 +80,7 @@ def _proportional_odds(x: Floats, grades: NDArray[np.int64]) -> tuple[float, Flo
 
     def cuts_of(theta: Floats) -> Floats:
         steps: Floats = np.concatenate([[0.0], np.cumsum(np.exp(theta[2:]))])
-        return theta[1] - steps
+        return np.asarray(theta[1] - steps)
 
     def loss(theta: Floats) -> float:
         at_least = _sigmoid(theta[0] * x[:, None] + cuts_of(theta))

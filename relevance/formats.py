@@ -13,6 +13,7 @@ import json
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ TREC_COLUMNS = {
     "qrels": ("query_id", "iteration", "pin_id", "grade"),
     "runs": ("query_id", "iteration", "pin_id", "rank", "score", "system"),
 }
+Lines = Callable[[Sequence[int]], list[int]]
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -58,7 +60,7 @@ class Source:
     path: Path
     format: str
     frame: pl.DataFrame
-    lines: Callable[[Sequence[int]], list[int]]
+    lines: Lines
 
 
 def read_source(path: Path, table: Table) -> Source:
@@ -68,10 +70,10 @@ def read_source(path: Path, table: Table) -> Source:
         MissingInputError: It is not there.
         TableError: It is empty, damaged, not in UTF-8, or not a table.
     """
-    data = _load(path, table)
+    data = read_bytes(path, MADE_BY[table.name])
     if data[:4] == b"PAR1":
         return _read_parquet(data, path)
-    text = _decode(data, path)
+    text = decode(data, path)
     start = text.lstrip()[:1]
     if not start:
         raise TableError("the file is empty", path=path, way_out="Give a file with rows")
@@ -87,9 +89,24 @@ def read_source(path: Path, table: Table) -> Source:
     return Source(path, "tsv" if delimiter == "\t" else "csv", frame, lines)
 
 
-def _load(path: Path, table: Table) -> bytes:
+def read_text(path: Path, made_by: str) -> str:
+    """The text of a file, unzipped if need be.
+
+    Args:
+        path: The file.
+        made_by: Where it comes from, named if it is not there.
+
+    Raises:
+        MissingInputError: It is not there.
+        TableError: It is a folder, a damaged gzip file, or not in UTF-8.
+    """
+    return decode(read_bytes(path, made_by), path)
+
+
+def read_bytes(path: Path, made_by: str) -> bytes:
+    """The bytes of a file, unzipped if need be; see `read_text`."""
     if not path.exists():
-        raise MissingInputError(path, MADE_BY[table.name])
+        raise MissingInputError(path, made_by)
     if path.is_dir():
         raise TableError("this is a folder, not a file", path=path, way_out="Name the file in it")
     data = path.read_bytes()
@@ -105,7 +122,8 @@ def _load(path: Path, table: Table) -> bytes:
         ) from None
 
 
-def _decode(data: bytes, path: Path) -> str:
+def decode(data: bytes, path: Path) -> str:
+    """The text of bytes in UTF-8, without a byte order mark; see `read_text`."""
     if data.startswith(_UTF16):
         raise TableError("the file is in UTF-16", path=path, way_out="Save it as UTF-8")
     data = data.removeprefix(codecs.BOM_UTF8)
@@ -169,7 +187,8 @@ def _read_trec(text: str, path: Path, table: Table) -> Source:
 
 
 def _read_json_lines(text: str, path: Path, table: Table) -> Source:
-    rows, numbers = [], []
+    rows: list[dict[str, Any]] = []
+    numbers: list[int] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line or line.isspace():
             continue
@@ -182,20 +201,29 @@ def _read_json_lines(text: str, path: Path, table: Table) -> Source:
                 line=number,
                 way_out="A JSONL file holds one whole object a line",
             ) from None
-        rows.append(_object(row, path, number))
+        if not isinstance(row, dict):
+            raise _not_an_object(row, path, number)
+        rows.append(row)
         numbers.append(number)
-    frame = _from_objects(rows, table)
-    return Source(path, "jsonl", frame, lambda wanted: [numbers[row] for row in wanted])
+    lines = partial(_each, numbers.__getitem__)
+    return Source(path, "jsonl", _from_objects(rows, table, path, lines), lines)
 
 
 def _read_json_array(text: str, path: Path, table: Table) -> Source:
     decoder = json.JSONDecoder()
-    rows, offsets = [], []
+    rows: list[dict[str, Any]] = []
+    offsets: list[int] = []
+
+    def line_of(offset: int) -> int:
+        return text.count("\n", 0, offset) + 1
+
     at = _after(text, text.index("[") + 1, "")
     try:
         while text[at : at + 1] != "]":
             row, end = decoder.raw_decode(text, at)
-            rows.append(_object(row, path, text.count("\n", 0, at) + 1 if rows else 1))
+            if not isinstance(row, dict):
+                raise _not_an_object(row, path, line_of(at))
+            rows.append(row)
             offsets.append(at)
             at = _after(text, end, ",")
     except json.JSONDecodeError as error:
@@ -207,13 +235,8 @@ def _read_json_array(text: str, path: Path, table: Table) -> Source:
         ) from None
     if not rows:
         raise TableError("the JSON array is empty", path=path, way_out="Give a file with rows")
-    frame = _from_objects(rows, table)
-    return Source(
-        path,
-        "json",
-        frame,
-        lambda wanted: [text.count("\n", 0, offsets[row]) + 1 for row in wanted],
-    )
+    lines = partial(_each, lambda row: line_of(offsets[row]))
+    return Source(path, "json", _from_objects(rows, table, path, lines), lines)
 
 
 def _after(text: str, at: int, comma: str) -> int:
@@ -227,21 +250,33 @@ def _after(text: str, at: int, comma: str) -> int:
     return at
 
 
-def _object(row: object, path: Path, line: int) -> dict[str, Any]:
-    if isinstance(row, dict):
-        return row
-    raise TableError(
+def _not_an_object(row: object, path: Path, line: int) -> TableError:
+    return TableError(
         "a row must be a JSON object", path=path, line=line, value=row, way_out='As {"name": …}'
     )
 
 
-def _from_objects(rows: Sequence[dict[str, Any]], table: Table) -> pl.DataFrame:
-    names = dict.fromkeys(name for row in rows for name in row)
-    declared = {column.name for column in table.columns}
+def _from_objects(
+    rows: Sequence[dict[str, Any]], table: Table, path: Path, lines: Lines
+) -> pl.DataFrame:
+    types = {column.name: column.type for column in table.columns}
     series = []
-    for name in names:
+    for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows]
-        series.append(_text(name, values) if name in declared else _typed(name, values))
+        if name not in types:
+            series.append(_typed(name, values))
+            continue
+        for index, value in enumerate(values):
+            if isinstance(value, dict) or (isinstance(value, list) and types[name] != "vector"):
+                raise TableError(
+                    f"must be one {types[name]}, not nested JSON",
+                    path=path,
+                    line=lines([index])[0],
+                    column=name,
+                    value=value,
+                    way_out="Flatten it",
+                )
+        series.append(_text(name, values))
     return pl.DataFrame(series)
 
 
@@ -257,3 +292,7 @@ def _text(name: str, values: list[Any]) -> pl.Series:
         value if value is None or isinstance(value, str) else json.dumps(value) for value in values
     ]
     return pl.Series(name, cells, dtype=pl.String)
+
+
+def _each(line_of: Callable[[int], int], rows: Sequence[int]) -> list[int]:
+    return [line_of(row) for row in rows]

@@ -1,12 +1,241 @@
-"""`gradewise teacher`."""
+"""`gradewise teacher`: a cross-encoder that learns people's grades and labels pairs with them."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-app = typer.Typer(help="", no_args_is_help=True)
+from app.output import (
+    Format,
+    FormatOption,
+    OverwriteOption,
+    SeedOption,
+    notes,
+    print_table,
+    progress_bar,
+)
+from relevance.errors import SettingsError, require_extra
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from relevance.results import Evaluate, Row
+
+app = typer.Typer(
+    help="Trains a language model on human grades and labels pairs with it.",
+    no_args_is_help=True,
+)
+
+QueriesOption = Annotated[Path, typer.Option("--queries", help="Queries of the pairs.")]
+PinsOption = Annotated[Path, typer.Option("--pins", help="Pins of the pairs.")]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads of torch; every core if not given.")
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option("--precision", help="auto (bf16 where it is faster here), bf16 or fp32."),
+]
+BASE = "multilingual-e5-small"
 
 
-@app.callback()
-def main() -> None:
-    """To come."""
+@app.command()
+def bases(*, form: FormatOption = Format.TEXT) -> None:
+    """The base models a teacher can start from, and where their weights are.
+
+    gradewise teacher bases
+    """
+    import csv
+    import json
+    import sys
+
+    from relevance.results import markdown_table
+    from relevance.teacher.bases import BASES
+    from relevance.teacher.weights import describe_source
+
+    header = ["name", "parameters", "languages", "licence", "weights"]
+    rows = [
+        [base.name, f"{base.parameters / 1e6:.1f} M", base.languages, base.licence, source]
+        for base, source in ((base, describe_source(base)) for base in BASES.values())
+    ]
+    if form is Format.JSON:
+        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1))
+    elif form is Format.CSV:
+        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+    elif form is Format.MARKDOWN:
+        print(markdown_table(header, rows))
+    else:
+        print_table(header, rows)
+
+
+@app.command()
+def train(
+    *,
+    qrels: Annotated[Path, typer.Option("--qrels", help="Graded pairs; soft labels are used.")],
+    queries: QueriesOption,
+    pins: PinsOption,
+    out: Annotated[Path, typer.Option("--out", help="Model folder to write.")],
+    base: Annotated[str, typer.Option("--base", help="See: gradewise teacher bases.")] = BASE,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted run from its checkpoint.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    folds: Annotated[
+        int | None,
+        typer.Option("--folds", min=2, help="Also write out-of-fold predictions of the qrels."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0.0)] = None,
+    frozen_layers: Annotated[
+        int | None,
+        typer.Option("--frozen-layers", min=0, help="Lowest layers to leave as they are."),
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=16, help="Longest input; time grows with it.")
+    ] = None,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option("--checkpoint-steps", min=1, help="Steps between checkpoints.")
+    ] = None,
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Trains a teacher on graded pairs.
+
+    gradewise teacher train --qrels qrels.parquet --queries queries.parquet --pins pins.parquet
+    --base multilingual-e5-small --out models/teacher
+    """
+    _refuse(out, resume=resume, overwrite=overwrite)
+    require_extra("torch", "teacher")
+    require_extra("transformers", "teacher")
+    from relevance.tables import read_table
+    from relevance.teacher.folds import PREDICTIONS, train_folds
+    from relevance.teacher.train import TeacherConfig, train_teacher
+
+    given = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "frozen_layers": frozen_layers,
+        "max_tokens": max_tokens,
+        "checkpoint_steps": checkpoint_steps,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    config = TeacherConfig(base=base, precision=precision, threads=threads, seed=seed, **chosen)  # type: ignore[arg-type]
+    graded = read_table(qrels, "qrels")
+    asked, shown = read_table(queries, "queries"), read_table(pins, "pins")
+    evaluate = _evaluator(graded, asked)
+    if folds:
+        with progress_bar(f"{folds} folds") as progress:
+            train_folds(
+                graded,
+                asked,
+                shown,
+                out,
+                config,
+                folds=folds,
+                evaluate=evaluate,
+                resume=resume,
+                progress=progress,
+            )
+        notes.print(f"out-of-fold predictions: {out / PREDICTIONS}", highlight=False)
+    with progress_bar("teacher") as progress:
+        train_teacher(
+            graded, asked, shown, out, config, evaluate=evaluate, resume=resume, progress=progress
+        )
+    _tell_trained(out)
+
+
+@app.command()
+def label(
+    *,
+    pairs: Annotated[Path, typer.Option("--pairs", help="Pairs to label: query_id, pin_id.")],
+    queries: QueriesOption,
+    pins: PinsOption,
+    model: Annotated[Path, typer.Option("--model", help="Folder of a trained teacher.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of Parquet shards; an interrupted run continues.")
+    ],
+    overwrite: OverwriteOption = False,
+    name: Annotated[
+        str, typer.Option("--name", help="What `model` says; the model folder's name if not given.")
+    ] = "",
+    shard_pairs: Annotated[int, typer.Option("--shard-pairs", min=1, help="Pairs a shard.")] = 4096,
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+) -> None:
+    """Labels pairs with a trained teacher: p1…p5, one row a pair.
+
+    gradewise teacher label --pairs pairs.parquet --queries queries.parquet --pins pins.parquet
+    --model models/teacher --out labels
+    """
+    require_extra("torch", "teacher")
+    require_extra("transformers", "teacher")
+    import json
+
+    from relevance.tables import read_table
+    from relevance.teacher.label import MANIFEST, LabelConfig, clear_labels, label_pairs
+
+    asked, shown = read_table(queries, "queries"), read_table(pins, "pins")
+    wanted = read_table(pairs, "pairs")
+    if overwrite:
+        clear_labels(out)
+    config = LabelConfig(name=name, shard_pairs=shard_pairs, precision=precision, threads=threads)
+    with progress_bar("label") as progress:
+        labels = label_pairs(wanted, asked, shown, model, out, config=config, progress=progress)
+    manifest = json.loads((out / MANIFEST).read_text())
+    notes.print(
+        f"{labels.height:,} pairs ({manifest['distinct']:,} distinct) in {out}, "
+        f"{manifest.get('pairs_per_second', 0)} pairs/s in {manifest['precision']}",
+        highlight=False,
+    )
+    if moved := manifest.get("drift"):
+        notes.print(
+            f"against fp32 on {moved['pairs']:.0f} pairs: mean |Δp| {moved['mean']:.4f}, "
+            f"largest {moved['largest']:.4f}, other best grade {moved['flips']:.1%}",
+            highlight=False,
+        )
+
+
+def _refuse(out: Path, *, resume: bool, overwrite: bool) -> None:
+    """Raises `SettingsError` unless it is clear what shall become of what is in `out`."""
+    if resume and overwrite:
+        raise SettingsError("--resume continues what --overwrite would replace. Give one of them")
+    if not resume and not overwrite and out.exists() and any(out.iterdir()):
+        raise SettingsError(
+            f"{out} is there already. Add --resume to continue it or --overwrite to replace it"
+        )
+
+
+def _evaluator(qrels: pl.DataFrame, queries: pl.DataFrame) -> Evaluate:
+    """What the trainer reports of an epoch: grade metrics, by country where it is known."""
+    from evaluation.pointwise import evaluate_grades
+
+    by = "country" if queries["country"].null_count() < queries.height else None
+
+    def evaluate(predictions: pl.DataFrame) -> list[Row]:
+        graded = qrels.join(predictions, on=["query_id", "pin_id"], how="semi")
+        return list(evaluate_grades(predictions, graded, queries, by=by))
+
+    return evaluate
+
+
+def _tell_trained(out: Path) -> None:
+    """Says on stderr what was trained and how the last epoch did."""
+    from relevance.teacher.model import read_settings
+
+    settings = read_settings(out)
+    if settings.note:
+        notes.print(settings.note, highlight=False)
+    last = settings.history[-1]
+    figures = [
+        f"{figure['metric']} {figure['value']:.3f}"
+        for figure in last.get("metrics", ())
+        if figure["group"] == "all" and figure["value"] is not None
+    ]
+    notes.print(
+        f"{out}: {settings.base} from {settings.source}; validation {', '.join(figures) or '-'}",
+        highlight=False,
+    )

@@ -1,0 +1,229 @@
+"""Where a workspace's grading happens: a server, the local store, their projects and people."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from hmac import new as keyed
+from pathlib import Path
+
+from annotation.gateway import (
+    MINIMUM_RELEASE,
+    ConflictError,
+    ProjectSpec,
+    SdkStudio,
+    Studio,
+    UnclearError,
+)
+from annotation.interface import config_hash, guideline_version, guidelines, label_config
+from annotation.server import FOLDER, LocalServer, running
+from annotation.store import Person, ProjectEntry, Store
+from relevance.errors import ServerError, SettingsError
+
+LOCAL = "local"
+TOKEN_VARIABLE = "LABEL_STUDIO_API_KEY"  # noqa: S105 - the name, not the token
+_ATTEMPTS = 6
+_SETTLE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything that push, submit and pull need.
+
+    Attributes:
+        studio: The server, seen by whoever pushes.
+        store: Local state of the workspace.
+        server: Name of the server in the store: `local`, or its address.
+        root: Workspace folder.
+        image_hosts: Hosts of https pictures that annotators' browsers may load from.
+        wait: Sleeps for seconds; tests pass a clock.
+    """
+
+    studio: Studio
+    store: Store
+    server: str
+    root: Path
+    image_hosts: frozenset[str]
+    wait: Callable[[float], None]
+
+
+def open_desk(
+    workspace: Path,
+    *,
+    server: LocalServer | str | None = None,
+    api_key: str | None = None,
+    image_hosts: Iterable[str] = (),
+) -> Desk:
+    """Opens the grading desk of a workspace.
+
+    Args:
+        workspace: Its folder.
+        server: A server started by `annotation.server`, the address of any other, or None for the
+            one that `gradewise annotation serve` runs for this workspace.
+        api_key: Token; by default `LABEL_STUDIO_API_KEY`, or that of the workspace's own server.
+        image_hosts: Hosts of https pictures that annotators' browsers may load from.
+
+    Raises:
+        ServerError: No server runs, it does not answer, or it is too old.
+        SettingsError: There is no token for it.
+    """
+    from time import sleep
+
+    folder = workspace / FOLDER
+    local = LocalServer(folder) if server is None else server
+    if isinstance(local, LocalServer):
+        url, token, name = _local_address(local), api_key or local.api_key, LOCAL
+    else:
+        url, name = local.rstrip("/"), local.rstrip("/")
+        token = api_key or os.environ.get(TOKEN_VARIABLE, "")
+        if not token:
+            raise SettingsError(
+                f"no token for {url}. Copy it from Label Studio's Account & Settings and "
+                f"export {TOKEN_VARIABLE}=…"
+            )
+    studio = SdkStudio(url, token)
+    _check_release(studio.release(), url)
+    store = Store(folder / "gradewise.sqlite3")
+    return Desk(studio, store, name, workspace, frozenset(image_hosts), sleep)
+
+
+def ensure_project(desk: Desk, country: str, overlap: int) -> ProjectEntry:
+    """The project of a country, made if it is not there; found again by number and marker."""
+    entry = desk.store.project(desk.server, country)
+    marker = f"{desk.store.marker}:{country or 'all'}"
+    if entry is not None:
+        state = desk.studio.project(entry.project_id)
+        if state is not None and marker in state.description:
+            return entry
+    there = desk.studio.find_projects(marker)
+    config, instruction = label_config(), guidelines()
+    version = guideline_version(config, instruction)
+    spec = ProjectSpec(
+        title=f"gradewise {country}".strip(),
+        description=f"Relevance of Pins to queries, grades 1-5. Guidelines {version}. [{marker}]",
+        label_config=config,
+        instruction=instruction,
+        overlap=overlap,
+    )
+    number = there[0].project_id if there else _create(desk, spec, marker)
+    state = desk.studio.project(number)
+    saved = config_hash(state.label_config if state else config)
+    made = ProjectEntry(country, number, saved, version)
+    desk.store.save_project(desk.server, made)
+    return made
+
+
+def ensure_people(desk: Desk, annotators: Iterable[str]) -> Mapping[str, Person]:
+    """An account for each synthetic grader, made by invitation where there is none.
+
+    Returns:
+        Pseudonym → person, with password.
+    """
+    wanted = sorted(set(annotators))
+    known = {person.annotator: person for person in desk.store.people(desk.server)}
+    there = set(desk.studio.people().values())
+    signed_up = False
+    for annotator in wanted:
+        person = known.get(annotator)
+        if person is None:
+            # The password is stored before the account is made: a run that dies in between can
+            # still log in to it.
+            password = secrets.token_urlsafe(16)
+            person = Person(_email(annotator), annotator, password, signed_up=False)
+            desk.store.save_person(desk.server, person)
+        if person.password is not None and person.email not in there:
+            attempt(desk, partial(desk.studio.sign_up, person.email, person.password))
+            signed_up = True
+        known[annotator] = Person(person.email, annotator, person.password, signed_up=True)
+        desk.store.save_person(desk.server, known[annotator])
+    if signed_up:
+        desk.studio.close_invitations()
+    return {annotator: known[annotator] for annotator in wanted}
+
+
+def annotators(desk: Desk) -> dict[int, str]:
+    """User number on the server → pseudonym; people seen for the first time get one."""
+    known = dict(desk.store.by_email(desk.server))
+    found: dict[int, str] = {}
+    for number, email in desk.studio.people().items():
+        if email not in known:
+            digest = keyed(desk.store.key, email.encode(), sha256).hexdigest()[:8]
+            known[email] = Person(email, f"person-{digest}", None, signed_up=True)
+            desk.store.save_person(desk.server, known[email])
+        found[number] = known[email].annotator
+    return found
+
+
+def attempt(desk: Desk, act: Callable[[], None], done: Callable[[], bool] = lambda: False) -> bool:
+    """Carries out something that must happen once, on a server whose replies may get lost.
+
+    Args:
+        desk: Tells how to wait.
+        act: The request.
+        done: Asks the server whether it has happened, after an unclear reply.
+
+    Returns:
+        Whether a reply of this call carried it out (False: it had happened already).
+
+    Raises:
+        ServerError: The outcome stayed unclear too often, or the server refused.
+    """
+    last: ServerError | None = None
+    for tries in range(_ATTEMPTS):
+        if tries and done():
+            return True
+        try:
+            act()
+        except ConflictError:
+            return tries > 0
+        except UnclearError as error:
+            last = error
+            desk.wait(_SETTLE_SECONDS if error.timed_out else min(2.0**tries, 30.0))
+        else:
+            return True
+    if done():
+        return True
+    raise ServerError(f"{last} Run the same command again to resume") from last
+
+
+def _create(desk: Desk, spec: ProjectSpec, marker: str) -> int:
+    made: list[int] = []
+
+    def found() -> bool:
+        made.extend(state.project_id for state in desk.studio.find_projects(marker))
+        return bool(made)
+
+    attempt(desk, lambda: made.append(desk.studio.create_project(spec)), found)
+    return made[0]
+
+
+def _local_address(server: LocalServer) -> str:
+    there = running(server.data_dir)
+    if there is None:
+        raise ServerError(
+            f"no Label Studio runs for {server.data_dir.parent}. Start it in another terminal: "
+            f"gradewise annotation serve --workspace {server.data_dir.parent}, or name one with "
+            "--server URL"
+        )
+    return there.url
+
+
+def _check_release(release: str, url: str) -> None:
+    numbers = tuple(int(part) for part in re.findall(r"\d+", release)[:3])
+    if numbers < MINIMUM_RELEASE:
+        least = ".".join(map(str, MINIMUM_RELEASE))
+        raise ServerError(
+            f"Label Studio at {url} is {release}; it must be {least} or newer. Update it"
+        )
+
+
+def _email(annotator: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", annotator.lower()).strip("-")
+    if slug != annotator:
+        slug = f"{slug}-{sha256(annotator.encode()).hexdigest()[:6]}".strip("-")
+    return f"{slug}@graders.example.com"

@@ -1,0 +1,72 @@
+"""The grading form's questions: each is one control on the page and one column of `judgments`.
+
+A new question is one more entry of `QUESTIONS`: the page shows it, pull reads it into its column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+CANNOT_JUDGE = "cannot_judge"
+"""Stored answer, and `flag` of the judgment, of an annotator who cannot judge a pair."""
+
+
+class Kind(Enum):
+    """What an answer is.
+
+    Attributes:
+        GRADE: One grade of the scale, or `CANNOT_JUDGE`.
+        CHOICE: One of the question's own choices.
+        TEXT: Free text.
+    """
+
+    GRADE = "grade"
+    CHOICE = "choice"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question of the form.
+
+    Attributes:
+        name: Name of its control in Label Studio; never a key of the task's data.
+        column: Column of `judgments` that the answer fills.
+        kind: What an answer is.
+        label: Heading on the page.
+        required: Whether a pair cannot be submitted without an answer.
+        hint: Shown inside an empty text box.
+        choices: Stored answer → text on the page, for `Kind.CHOICE`.
+    """
+
+    name: str
+    column: str
+    kind: Kind
+    label: str
+    required: bool = False
+    hint: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+QUESTIONS: Mapping[str, Question] = {
+    question.name: question
+    for question in (
+        Question(
+            name="relevance",
+            column="grade",
+            kind=Kind.GRADE,
+            label="How relevant is the Pin to the query?",
+            required=True,
+        ),
+        Question(
+            name="comment",
+            column="comment",
+            kind=Kind.TEXT,
+            label="Note (optional; Tab leaves the box)",
+            hint="Why was it hard?",
+        ),
+    )
+}
+"""Every question by the name of its control, in the order of the page."""

@@ -1,0 +1,52 @@
+"""A study's pairs through Label Studio and back: what was pushed must come back unchanged."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from relevance.errors import GradewiseError
+from relevance.progress import Progress
+from relevance.workspace import Workspace
+
+ANNOTATOR = "published"
+
+
+def push_and_pull(workspace: Workspace, n_pairs: int, *, seed: int, progress: Progress) -> str:
+    """Pushes a sample of pairs with their published grades to a local Label Studio and pulls them.
+
+    Args:
+        workspace: Holds queries, pins and qrels; its judgments are written.
+        n_pairs: Size of the sample.
+        seed: Of the sample.
+        progress: Told of pairs.
+
+    Raises:
+        GradewiseError: A grade did not come back as it was sent.
+        ServerError: Label Studio could not be installed or started, or refused.
+    """
+    from annotation.desk import open_desk
+    from annotation.server import FOLDER, LocalServer
+    from annotation.sync import pull, push
+
+    qrels = workspace.read("qrels")
+    sent = qrels.sample(min(n_pairs, qrels.height), seed=seed).select("query_id", "pin_id", "grade")
+    finished = sent.with_columns(
+        annotator=pl.lit(ANNOTATOR),
+        flag=pl.lit(None, pl.String),
+        comment=pl.lit(None, pl.String),
+        seconds=pl.lit(None, pl.Float64),
+    )
+    server = LocalServer(workspace.root / FOLDER).start()
+    try:
+        server.wait_ready(progress=progress)
+        desk = open_desk(workspace.root, server=server)
+        queries, pins = workspace.read("queries"), workspace.read("pins")
+        pushed = push(desk, queries, pins, sent, overlap=1, finished=finished, progress=progress)
+        judgments = pull(desk, progress=progress).judgments
+    finally:
+        server.stop()
+    workspace.write("judgments", judgments, command="study push and pull")
+    keys = ["query_id", "pin_id", "grade"]
+    if not judgments.select(keys).sort(keys).equals(sent.sort(keys)):
+        raise GradewiseError("the grades pulled from Label Studio are not those that were pushed")
+    return f"{pushed.n_pairs} pairs pushed, {judgments.height} judgments pulled, all equal"

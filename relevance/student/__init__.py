@@ -1,0 +1,1 @@
+"""The student: a small feed-forward network over precomputed features, taught by the teacher."""

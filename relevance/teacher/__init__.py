@@ -1,0 +1,1 @@
+"""The teacher: a cross-encoder with a five-way head, from human grades to soft labels."""

@@ -1,0 +1,340 @@
+"""From qrels to a model folder: soft labels, validation by query, calibration, checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from relevance.errors import InputError, ModelError
+from relevance.grades import GRADES
+from relevance.progress import Progress, silent
+from relevance.provenance import hash_query, write_provenance
+from relevance.results import Evaluate, Row
+from relevance.teacher.bases import DEFAULT_BASE, find_base
+from relevance.teacher.card import model_card
+from relevance.teacher.encode import PairEncoder, read_tokenizer
+from relevance.teacher.fit import Examples, Fit, Recipe
+from relevance.teacher.model import SETTINGS, Settings, new_teacher, save_teacher
+from relevance.teacher.predict import (
+    PROBABILITIES,
+    Floats,
+    fit_temperature,
+    predict_logits,
+    predictions_frame,
+    softmax,
+)
+from relevance.teacher.weights import Weights, prepare_weights
+from relevance.text import TEXT_FEATURES, pick_features, render_pins
+from relevance.training import (
+    autocast,
+    hash_rows,
+    read_checkpoint_state,
+    resolve_precision,
+    threads,
+)
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeacherConfig:
+    """How a teacher is trained.
+
+    Attributes:
+        base: Name of the base model; see `bases.py`.
+        epochs: Passes over the training pairs.
+        batch_size: Pairs of an optimiser step.
+        learning_rate: Peak rate of the encoder.
+        head_learning_rate: Peak rate of the fresh head.
+        warmup: Share of the steps in which the rate rises.
+        weight_decay: Of weight matrices.
+        clip_norm: Longest gradient.
+        dropout: Of the pooled state; the encoder has none.
+        frozen_layers: So many of the lowest layers stay as they are (with all embeddings); word
+            embeddings always do.
+        max_tokens: Longest input; time grows with it.
+        text_features: Which text features of a Pin are read.
+        validation_share: Share of the queries held back for validation and calibration.
+        checkpoint_steps: Steps between checkpoints.
+        precision: `"auto"` (bf16 autocast where the processor is faster in it), `"bf16"`, `"fp32"`.
+        threads: Threads of torch; None for every core.
+        seed: Of the head, the order, dropout and the split.
+    """
+
+    base: str = DEFAULT_BASE
+    epochs: int = 3
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    head_learning_rate: float = 1e-3
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    dropout: float = 0.1
+    frozen_layers: int = 0
+    max_tokens: int = 96
+    text_features: tuple[str, ...] = tuple(feature.name for feature in TEXT_FEATURES)
+    validation_share: float = 0.1
+    checkpoint_steps: int = 100
+    precision: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+
+    def recipe(self, precision: str) -> Recipe:
+        """The part of it that the loop needs, with a resolved precision."""
+        values = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(Recipe)
+            if field.name != "precision"
+        }
+        return Recipe(precision=precision, **values)
+
+
+def train_teacher(
+    qrels: pl.DataFrame,
+    queries: pl.DataFrame,
+    pins: pl.DataFrame,
+    out: Path,
+    config: TeacherConfig = TeacherConfig(),
+    *,
+    evaluate: Evaluate | None = None,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> Path:
+    """Trains a teacher on graded pairs and writes its model folder.
+
+    Soft labels p1…p5 of the qrels are learned where a row has them, else its grade. A share of the
+    queries is held back: they choose the temperature, and `evaluate` reports on them every epoch.
+
+    Args:
+        qrels: Graded pairs (grades 1-5).
+        queries: Their queries.
+        pins: Their Pins.
+        out: Model folder to write; what it held is replaced unless `resume`.
+        config: How.
+        evaluate: Metrics of validation predictions, kept in the model folder.
+        resume: Continue from the last checkpoint in `out`, if there is one, to the same result; a
+            finished folder is returned as it is.
+        progress: Told of optimiser steps.
+
+    Returns:
+        `out`.
+
+    Raises:
+        InputError: A pair's query or Pin is missing, a grade is not 1-5, or there is no pair.
+        ModelError: Weights cannot be had, or the checkpoint belongs to other inputs.
+    """
+    if resume and (out / SETTINGS).exists():
+        return out
+    started = time.monotonic()
+    examples = _Labelled.of(qrels, queries, pins, config)
+    weights = prepare_weights(find_base(config.base))
+    progress(0, 1, weights.note or f"base {weights.base.name} from {weights.source}")
+    (out / SETTINGS).unlink(missing_ok=True)
+    if not resume:
+        (out / CHECKPOINT).unlink(missing_ok=True)
+    with threads(config.threads):
+        fit = _make_fit(examples, weights, out, config)
+        if resume:
+            fit.resume()
+        fit.run(_reporter(examples.validation, out.name, evaluate), progress)
+        settings = _finish(fit, weights, out, config)
+    _document(out, settings, examples, config, seconds=time.monotonic() - started)
+    (out / CHECKPOINT).unlink(missing_ok=True)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """Pairs with texts and soft labels, split by query."""
+
+    training: pl.DataFrame
+    validation: pl.DataFrame
+    digest: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        qrels: pl.DataFrame,
+        queries: pl.DataFrame,
+        pins: pl.DataFrame,
+        config: TeacherConfig,
+    ) -> _Labelled:
+        features = pick_features(config.text_features)
+        rows = join_texts(with_targets(qrels), queries, pins, config.text_features)
+        held = _held_back(rows["query_id"].unique().sort().to_list(), config)
+        names = [feature.name for feature in features]
+        keys = ["query_id", "pin_id"]
+        return cls(
+            rows.filter(~pl.col("query_id").is_in(held)),
+            rows.filter(pl.col("query_id").is_in(held)),
+            {
+                "qrels": hash_rows(rows, [*keys, *PROBABILITIES]),
+                "queries": hash_rows(queries.sort("query_id"), ["query_id", "text"]),
+                "pins": hash_rows(pins.sort("pin_id"), ["pin_id", *names]),
+            },
+        )
+
+    @property
+    def query_ids(self) -> list[str]:
+        """Every query that was seen, for training or validation."""
+        return pl.concat([self.training, self.validation])["query_id"].unique().sort().to_list()
+
+
+def with_targets(qrels: pl.DataFrame) -> pl.DataFrame:
+    """query_id, pin_id and p1…p5: the row's soft label where it has one, else 1 at its grade.
+
+    Raises:
+        InputError: No row, a grade outside 1-5, or a soft label that does not sum to 1.
+    """
+    if qrels.is_empty():
+        raise InputError("qrels hold no pair to learn from. Grade some pairs and adjudicate them")
+    levels = [grade.number for grade in GRADES]
+    wrong = qrels.filter(~pl.col("grade").is_in(levels) | pl.col("grade").is_null())
+    if wrong.height:
+        query, pin, grade = wrong.select("query_id", "pin_id", "grade").row(0)
+        raise InputError(
+            f"qrels: query {query!r}, pin {pin!r}: grade must be 1-5 to train a teacher, "
+            f"got {grade}. Map the grades to five ({wrong.height} such rows)"
+        )
+    soft = all(name in qrels.columns for name in PROBABILITIES)
+    given = (
+        pl.all_horizontal(pl.col(name).is_not_null() for name in PROBABILITIES)
+        if soft
+        else pl.lit(value=False)
+    )
+    hard = [(pl.col("grade") == level).cast(pl.Float64) for level in levels]
+    targets = [
+        pl.when(given).then(pl.col(name) if soft else one).otherwise(one).alias(name)
+        for name, one in zip(PROBABILITIES, hard, strict=True)
+    ]
+    rows = qrels.select("query_id", "pin_id", *targets).sort("query_id", "pin_id")
+    total = rows.select(pl.sum_horizontal(PROBABILITIES).alias("total"))["total"]
+    if bool(((total - 1).abs() > 1e-3).any()):
+        query, pin = rows.row(int((total - 1).abs().arg_max() or 0))[:2]
+        raise InputError(
+            f"qrels: query {query!r}, pin {pin!r}: p1…p5 must sum to 1. Adjudicate again"
+        )
+    return rows
+
+
+def join_texts(
+    rows: pl.DataFrame,
+    queries: pl.DataFrame,
+    pins: pl.DataFrame,
+    text_features: Sequence[str],
+) -> pl.DataFrame:
+    """`rows` with `query` and `pin` texts added, in their order.
+
+    Raises:
+        InputError: A query or Pin of `rows` is not in its table.
+    """
+    wanted = pins.join(rows.select("pin_id").unique(), on="pin_id", how="semi")
+    pin_texts = render_pins(wanted, pick_features(text_features)).rename({"text": "pin"})
+    query_texts = queries.select("query_id", pl.col("text").alias("query"))
+    joined = rows.join(query_texts, on="query_id", how="left", maintain_order="left").join(
+        pin_texts, on="pin_id", how="left", maintain_order="left"
+    )
+    for column, key, table in (("query", "query_id", "queries"), ("pin", "pin_id", "pins")):
+        missing = joined.filter(pl.col(column).is_null())[key].unique().sort()
+        if len(missing):
+            raise InputError(
+                f"{key} {missing[0]!r} is not in {table} ({len(missing)} missing). "
+                f"Give the {table} that these pairs were made from"
+            )
+    return joined
+
+
+def _held_back(query_ids: list[str], config: TeacherConfig) -> list[str]:
+    """Queries for validation: a share, at least one, none where there are fewer than five."""
+    if len(query_ids) < 5 or config.validation_share <= 0:
+        return []
+    count = max(1, round(len(query_ids) * config.validation_share))
+    rng = np.random.default_rng(config.seed)
+    return sorted(rng.permutation(query_ids)[:count].tolist())
+
+
+def _make_fit(examples: _Labelled, weights: Weights, out: Path, config: TeacherConfig) -> Fit:
+    encoder = PairEncoder(read_tokenizer(weights.folder), weights.base, config.max_tokens)
+    teacher = new_teacher(
+        weights, dropout=config.dropout, frozen_layers=config.frozen_layers, seed=config.seed
+    )
+    checkpoint = out / CHECKPOINT
+    precision = resolve_precision(config.precision if weights.base.autocast else "fp32")
+    if config.precision == "auto" and checkpoint.exists():
+        precision = read_checkpoint_state(checkpoint)["precision"]
+    out.mkdir(parents=True, exist_ok=True)
+    return Fit(
+        teacher,
+        encoder,
+        training=_examples(examples.training, encoder),
+        validation=_examples(examples.validation, encoder),
+        recipe=config.recipe(precision),
+        checkpoint=checkpoint,
+    )
+
+
+def _examples(rows: pl.DataFrame, encoder: PairEncoder) -> Examples:
+    targets = rows.select(PROBABILITIES).to_numpy().astype(np.float64)
+    return Examples(encoder.encode(rows["query"].to_list(), rows["pin"].to_list()), targets)
+
+
+def _reporter(validation: pl.DataFrame, name: str, evaluate: Evaluate | None) -> Any:
+    """What the loop keeps of an epoch: the metrics that `evaluate` makes of its predictions."""
+
+    def report(logits: Floats) -> dict[str, Any]:
+        if evaluate is None:
+            return {}
+        frame = predictions_frame(validation, softmax(logits), name)
+        return {"metrics": [_figure(row) for row in evaluate(frame)]}
+
+    return report
+
+
+def _figure(row: Row) -> dict[str, Any]:
+    return {"metric": row.metric, "slice": row.slice, "group": row.group, "value": row.value}
+
+
+def _finish(fit: Fit, weights: Weights, out: Path, config: TeacherConfig) -> Settings:
+    """Calibrates on the validation queries and writes the weights."""
+    fit.teacher.eval()
+    with autocast(fit.recipe.precision):
+        logits = predict_logits(fit.teacher, fit.encoder, fit.validation.pairs)
+    if any(not np.isfinite(entry["loss"]) for entry in fit.history):
+        raise ModelError("training diverged: the loss is not finite. Lower --learning-rate")
+    settings = Settings(
+        base=weights.base.name,
+        max_tokens=config.max_tokens,
+        text_features=tuple(config.text_features),
+        temperature=fit_temperature(logits, fit.validation.targets),
+        source=weights.source,
+        note=weights.note,
+        history=tuple(fit.history),
+    )
+    save_teacher(out, fit.teacher, fit.encoder, settings)
+    return settings
+
+
+def _document(
+    out: Path, settings: Settings, examples: _Labelled, config: TeacherConfig, *, seconds: float
+) -> None:
+    """Writes provenance.json and the model card."""
+    write_provenance(
+        out,
+        command="gradewise teacher train",
+        inputs=examples.digest,
+        config={**dataclasses.asdict(config), "seconds": round(seconds, 1)},
+        seed=config.seed,
+        seen_queries=map(hash_query, examples.query_ids),
+    )
+    counts = {
+        "training": (examples.training["query_id"].n_unique(), examples.training.height),
+        "validation": (examples.validation["query_id"].n_unique(), examples.validation.height),
+    }
+    (out / "README.md").write_text(model_card(settings, counts))

@@ -1,0 +1,160 @@
+"""A workspace of results tables with made-up figures, in the exact shapes of DESIGN §7."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from relevance.results import ComparisonRow, ExperimentRow, Results, Row
+from relevance.workspace import Workspace
+
+COUNTRIES = {"FR": 0.97, "JP": 0.90, "MX": 0.95, "US": 1.02}
+SEEN = "seen_in_training: 60"
+
+
+def _places(mean: float) -> Iterator[tuple[str, str, float, int]]:
+    yield "all", "all", mean, 144
+    for country, factor in COUNTRIES.items():
+        yield "country", country, mean * factor, 36
+    yield "country", "(mean)", mean * 0.96, 144
+    yield "country", "(traffic)", mean * 0.98, 144
+
+
+def _rows(metric: str, system: str, mean: float, half: float, note: str = "") -> list[Row]:
+    rows = []
+    for column, group, value, n in _places(mean):
+        wide = half * (144 / n) ** 0.5
+        low, high = value - wide, min(value + wide, 1.0)
+        rows.append(
+            Row(metric=metric, slice=column, group=group, system=system, value=value, ci_low=low,
+                ci_high=high, n=n, note=note)
+        )  # fmt: skip
+    return rows
+
+
+def _compare(metric: str, system: str, baseline: float, difference: float) -> list[Row]:
+    rows: list[Row] = []
+    for column, group, value, n in _places(baseline):
+        half = 0.008 * (144 / n) ** 0.5
+        rows.append(
+            ComparisonRow(
+                metric=metric, slice=column, group=group, system=system, value=value + difference,
+                baseline=value, difference=difference, difference_ci_low=difference - half,
+                difference_ci_high=difference + half, rel_difference=difference / value,
+                rel_difference_ci_low=(difference - half) / value,
+                rel_difference_ci_high=(difference + half) / value,
+                p_value=0.0004, p_adjusted=0.0032, n=n,
+                note="baseline production; no_relevant: 2",
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _lift(group: str, rate: float, lift: float, half: float, users: int) -> ExperimentRow:
+    return ExperimentRow(
+        metric="fulfilled", slice="all" if group == "all" else "country", group=group,
+        system="treatment", value=rate * (1 + lift), baseline=rate, difference=rate * lift,
+        difference_ci_low=rate * (lift - half), difference_ci_high=rate * (lift + half),
+        rel_difference=lift, rel_difference_ci_low=lift - half, rel_difference_ci_high=lift + half,
+        p_value=0.00021 if lift > half else 0.2, p_adjusted=0.00084 if lift > half else 0.2,
+        n=users, n_sessions=users * 8,
+    )  # fmt: skip
+
+
+def agreement_rows() -> Results:
+    rows = _rows("alpha(nominal)", "", 0.52, 0.01) + _rows("alpha(ordinal)", "", 0.81, 0.012)
+    rows += _rows("kappa(weights=quadratic)", "", 0.79, 0.015) + _rows("within1", "", 0.94, 0.006)
+    return Results(tuple(rows))
+
+
+def grades_rows() -> Results:
+    models = {"teacher": 0.56, "student": 0.51, "student_human": 0.45, "majority": 0.31}
+    rows: list[Row] = []
+    for model, accuracy in models.items():
+        note = "" if model == "majority" else SEEN
+        rows += _rows("accuracy", model, accuracy, 0.015, note)
+        for threshold in (3, 4, 5):
+            rows += _rows(f"AUROC@{threshold}", model, min(accuracy * 1.55, 0.95), 0.01, note)
+    undefined = Row(metric="AUROC@5", slice="country", group="MX", system="majority", n=0,
+                    n_undefined=36, note="one_class")  # fmt: skip
+    rows = [undefined if _place(row) == _place(undefined) else row for row in rows]
+    return Results(tuple(rows))
+
+
+def _place(row: Row) -> tuple[str, str, str]:
+    return row.metric, row.group, row.system
+
+
+def ranking_rows() -> Results:
+    rows: list[Row] = []
+    systems = {"production": 0.74, "candidate": 0.77, "student": 0.83, "bm25": 0.66}
+    for system, ndcg in systems.items():
+        rows += _rows("nDCG@20", system, ndcg, 0.012) + _rows("P@8", system, ndcg * 0.8, 0.02)
+        rows += _rows("Judged@20", system, 0.99, 0.004)
+    return Results(tuple(rows))
+
+
+def compare_rows() -> Results:
+    rows = _compare("nDCG@20", "candidate", 0.74, 0.031) + _compare("P@8", "candidate", 0.6, 0.02)
+    rows += _compare("nDCG@20", "student", 0.74, 0.09) + _compare("P@8", "student", 0.6, 0.07)
+    return Results(tuple(rows))
+
+
+def experiment_rows() -> Results:
+    ratio = ExperimentRow(metric="sample_ratio", system="treatment", value=0.5012, baseline=0.5,
+                          difference=0.0012, p_value=0.62, p_adjusted=0.62, n=15012)  # fmt: skip
+    sentence = (
+        "ship: the fulfillment rate rose from 41.22 % to 42.13 % (+2.2 %, 95 % interval +1.1 % "
+        "to +3.3 %, p = .0002) over 15,012 users, and no group fell significantly"
+    )
+    verdict = ExperimentRow(metric="verdict", system="treatment", n=15012, note=sentence)
+    countries = [
+        _lift("FR", 0.40, 0.018, 0.021, 3900),
+        _lift("JP", 0.38, 0.031, 0.023, 3100),
+        _lift("MX", 0.37, -0.004, 0.025, 2700),
+        _lift("US", 0.45, 0.025, 0.016, 5312),
+    ]
+    counts = [
+        ExperimentRow(
+            metric="excluded(contaminated)", value=0.0008, n=12, note="users seen in two variants"
+        ),
+        ExperimentRow(
+            metric="excluded(outside_window)",
+            value=0.132,
+            n_sessions=18211,
+            note="sessions before the start",
+        ),
+    ]
+    total = _lift("all", 0.4122, 0.022, 0.011, 15012)
+    return Results((total, ratio, verdict, *countries, *counts))
+
+
+MAKERS = {
+    "agreement": agreement_rows,
+    "grades": grades_rows,
+    "ranking": ranking_rows,
+    "compare": compare_rows,
+    "experiment": experiment_rows,
+}
+
+
+def fill_workspace(root: Path) -> Path:
+    """Writes all results tables, with provenance of a fixed date."""
+    workspace = Workspace(root)
+    for name, make in MAKERS.items():
+        path = workspace.write(f"results-{name}", make().to_frame(), command=f"gradewise {name}",
+                               config={"level": 0.95}, seed=0)  # fmt: skip
+        beside = path.with_suffix(".json")
+        told = [
+            '"made_at": "2026-05-04T12:30:00+00:00"' if '"made_at"' in line else line
+            for line in beside.read_text().splitlines()
+        ]
+        beside.write_text("\n".join(told))
+    return root
+
+
+@pytest.fixture
+def results_workspace(tmp_path: Path) -> Path:
+    return fill_workspace(tmp_path / "results workspace")

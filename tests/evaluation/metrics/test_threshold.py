@@ -1,0 +1,81 @@
+"""AUROC and AUPRC against scikit-learn; their influence values against weighting a query."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from evaluation.metrics.pointwise import accuracy, mae, predicted_grade, within1
+from evaluation.metrics.threshold import at_least, auprc, auroc
+
+PAIRS = st.lists(
+    st.tuples(st.booleans(), st.sampled_from([0.0, 0.25, 0.5, 1.0]) | st.floats(0, 1)),
+    min_size=2,
+    max_size=30,
+)
+BOTH = [(auroc, roc_auc_score), (auprc, average_precision_score)]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), BOTH)
+@given(pairs=PAIRS)
+@settings(deadline=None, max_examples=60)
+def test_equal_to_scikit_learn(ours, theirs, pairs: list[tuple[bool, float]]) -> None:
+    labels = np.array([label for label, _ in pairs])
+    scores = np.array([score for _, score in pairs])
+    value, influence = ours(labels, scores)
+    assert influence.shape == labels.shape
+    if labels.all() or not labels.any():
+        assert math.isnan(value)
+        assert not influence.any()
+        return
+    assert value == pytest.approx(theirs(labels, scores), abs=1e-12)
+    assert influence.sum() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), BOTH)
+def test_influence_is_the_derivative_by_a_weight(ours, theirs) -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.random(40) < 0.4
+    scores = np.round(rng.random(40) + labels * 0.4, 1)  # with ties
+    influence = ours(labels, scores)[1]
+    step = 1e-6
+    for pair in range(40):
+        up, down = np.ones(40), np.ones(40)
+        up[pair] += step
+        down[pair] -= step
+        change = theirs(labels, scores, sample_weight=up) - theirs(
+            labels, scores, sample_weight=down
+        )
+        assert influence[pair] == pytest.approx(change / (2 * step), abs=1e-6)
+
+
+@given(pairs=PAIRS)
+@settings(deadline=None, max_examples=40)
+def test_auroc_is_unmoved_by_monotone_scores_and_turned_by_their_sign(
+    pairs: list[tuple[bool, float]],
+) -> None:
+    labels = np.array([label for label, _ in pairs])
+    scores = np.round(np.array([score for _, score in pairs]), 6)
+    value = auroc(labels, scores)[0]
+    assert auroc(labels, scores * 8)[0] == pytest.approx(value, abs=1e-12, nan_ok=True)
+    assert auroc(labels, -scores)[0] == pytest.approx(1 - value, abs=1e-12, nan_ok=True)
+
+
+def test_probability_of_a_grade_or_better() -> None:
+    p = np.array([[0.1, 0.2, 0.3, 0.15, 0.25]])
+    assert at_least(p, 4) == pytest.approx([0.4])
+    assert at_least(p, 2) == pytest.approx([0.9])
+
+
+def test_the_most_probable_grade_and_the_lower_of_equals() -> None:
+    p = np.array([[0.1, 0.4, 0.1, 0.4, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0]])
+    assert predicted_grade(p).tolist() == [2, 5]
+    grades = np.array([3.0, 2.0])
+    assert accuracy(grades, p).tolist() == [0, 0]
+    assert within1(grades, p).tolist() == [1, 0]
+    assert mae(grades, p).tolist() == [1, 3]
