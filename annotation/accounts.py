@@ -7,6 +7,7 @@ person would make them, through the sign-up form.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from relevance.errors import ServerError
 
@@ -61,12 +62,19 @@ def personal_token(url: str, email: str, password: str) -> str:
         return str(reply.json()["token"])
 
 
-def _browser(url: str) -> httpx.Client:
+def http_client(url: str, timeout: float) -> httpx.Client:
+    """A client that follows redirects; to a loopback address it never goes through a proxy."""
     import httpx
 
-    return httpx.Client(
-        base_url=url, follow_redirects=True, timeout=_TIMEOUT, headers={"Referer": url}
-    )
+    loopback = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    return httpx.Client(follow_redirects=True, timeout=timeout, trust_env=not loopback)
+
+
+def _browser(url: str) -> httpx.Client:
+    browser = http_client(url, _TIMEOUT)
+    browser.base_url = url  # type: ignore[assignment]  # httpx's setter takes text
+    browser.headers["Referer"] = url
+    return browser
 
 
 def _log_in(browser: httpx.Client, email: str, password: str) -> bool:

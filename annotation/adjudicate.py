@@ -206,7 +206,7 @@ def _expectation_maximisation(votes: Votes, confusion: Callable[[Floats], Floats
             ],
             axis=1,
         )  # (annotator·vote, truth)
-        counts = cells.reshape(shape).transpose(0, 2, 1)
+        counts = np.asarray(cells.reshape(shape).transpose(0, 2, 1), dtype=np.float64)
         likelihood = np.log(np.maximum(confusion(counts), _EPSILON))
         prior = np.log(_normal(truth.sum(axis=0) + 1 / votes.n_levels))
         evidence = likelihood[votes.annotator, :, votes.level]

@@ -6,11 +6,12 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from hmac import new as keyed
 from pathlib import Path
+from typing import Self
 
 from annotation.gateway import (
     MINIMUM_RELEASE,
@@ -50,6 +51,19 @@ class Desk:
     root: Path
     image_hosts: frozenset[str]
     wait: Callable[[float], None]
+
+    def close(self) -> None:
+        """Closes store and connections."""
+        self.studio.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        """The desk itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes it."""
+        self.close()
 
 
 def open_desk(
@@ -127,7 +141,6 @@ def ensure_people(desk: Desk, annotators: Iterable[str]) -> Mapping[str, Person]
     wanted = sorted(set(annotators))
     known = {person.annotator: person for person in desk.store.people(desk.server)}
     there = set(desk.studio.people().values())
-    signed_up = False
     for annotator in wanted:
         person = known.get(annotator)
         if person is None:
@@ -136,14 +149,16 @@ def ensure_people(desk: Desk, annotators: Iterable[str]) -> Mapping[str, Person]
             password = secrets.token_urlsafe(16)
             person = Person(_email(annotator), annotator, password, signed_up=False)
             desk.store.save_person(desk.server, person)
+            known[annotator] = person
         if person.password is not None and person.email not in there:
             attempt(desk, partial(desk.studio.sign_up, person.email, person.password))
-            signed_up = True
-        known[annotator] = Person(person.email, annotator, person.password, signed_up=True)
-        desk.store.save_person(desk.server, known[annotator])
-    if signed_up:
-        desk.studio.close_invitations()
-    return {annotator: known[annotator] for annotator in wanted}
+    people = {annotator: known[annotator] for annotator in wanted}
+    new = [person for person in people.values() if not person.signed_up]
+    if new:
+        attempt(desk, desk.studio.close_invitations)
+    for person in new:
+        desk.store.save_person(desk.server, replace(person, signed_up=True))
+    return people
 
 
 def annotators(desk: Desk) -> dict[int, str]:

@@ -138,6 +138,9 @@ class Studio(Protocol):
     def as_person(self, email: str, password: str) -> Studio:
         """The same server as somebody else sees it, with that person's own token."""
 
+    def close(self) -> None:
+        """Closes the connections."""
+
 
 class SdkStudio:
     """A real Label Studio through its SDK.
@@ -151,11 +154,14 @@ class SdkStudio:
         require_extra("label_studio_sdk", "labelstudio")
         import label_studio_sdk
 
+        from annotation.accounts import http_client
+
         self._url = url.rstrip("/")
         # With a sub-path the SDK refreshes its token at the wrong address unless it ends in "/".
+        self._http = http_client(self._url, _TIMEOUT)
         made: Any = label_studio_sdk
         self._sdk: Any = made.LabelStudio(
-            base_url=self._url + "/", api_key=api_key, timeout=_TIMEOUT
+            base_url=self._url + "/", api_key=api_key, timeout=_TIMEOUT, httpx_client=self._http
         )
         self._once: Any = {"max_retries": 0, "timeout_in_seconds": _TIMEOUT}
 
@@ -294,6 +300,10 @@ class SdkStudio:
 
         with _translated(self._url):
             return SdkStudio(self._url, personal_token(self._url, email, password))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
 
 
 @contextlib.contextmanager

@@ -36,8 +36,8 @@ padding:4px 0 10px;border-bottom:1px solid #8885}
 .rv .q h3,.rv .q h2{margin:0 !important}
 .rv .top .lsf-choices{display:grid;grid-template-columns:repeat(6,minmax(0,1fr));gap:8px;
 margin:6px 0 0}
-.rv .top .lsf-choices>*{margin:0}
-.rv .top .lsf-choices label{display:flex;align-items:center;min-height:44px;width:100%;
+.rv .top .lsf-choices>*{margin:0;height:100%}
+.rv .top .lsf-choices label{display:flex;align-items:center;min-height:44px;width:100%;height:100%;
 padding:6px 10px;border:1px solid #8886;border-radius:8px;cursor:pointer}
 .rv .top .lsf-choices label:has(input:checked){outline:3px solid #4c5fae;background:#4c5fae22}
 .rv .cols{display:grid;grid-template-columns:minmax(0,340px) minmax(0,1fr);gap:24px;
@@ -94,15 +94,15 @@ def guidelines(grades: Sequence[Grade] = GRADES) -> str:
         "<h3>How relevant is this Pin to the query?</h3>"
         "<p>Imagine you typed the query. Judge picture and text together: what would you get if "
         "you opened this Pin? Judge the Pin, not the taste; do not look things up.</p>"
-        f"<table>{rows}<tr><td><b>0</b>&nbsp;</td><td><b>{_CANNOT_JUDGE_TEXT}</b></td>"
+        f"<br><table>{rows}<tr><td><b>0</b>&nbsp;</td><td><b>{_CANNOT_JUDGE_TEXT}</b></td>"
         f"<td>{_CANNOT_JUDGE_HINT}</td></tr></table>"
-        "<p><b>2 or 3?</b> Would it help the searcher at all? For <i>boho rug</i>, a boho cushion "
-        "in the same room style is a 3; a rug-cleaning machine shares only a word: 2.</p>"
+        "<br><p><b>2 or 3?</b> Would it help the searcher at all? For <i>boho rug</i>, a boho "
+        "cushion in the same room style is a 3; a rug-cleaning machine shares only a word: 2.</p>"
         "<p><b>3 or 4?</b> Is it the thing that was asked for? For <i>boho rug</i>, a boho rug in "
         "another size is a 4; a plain grey rug is a 3.</p>"
         "<p><b>4 or 5?</b> A 5 leaves nothing to wish for: object, style and occasion all fit.</p>"
-        "<p>Keys: <b>5 4 3 2 1</b> and <b>0</b>, then <b>Ctrl+Enter</b> (or Submit). After writing "
-        "a note press Tab first: inside the box, digits are text.</p>"
+        "<br><p>Keys: <b>5 4 3 2 1</b> and <b>0</b>, then <b>Ctrl+Enter</b> (or Submit). "
+        "After writing a note press Tab first: inside the box, digits are text.</p>"
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -207,7 +208,7 @@ def _sweep(desk: Desk, entry: ProjectEntry) -> int:
             copies.setdefault(str(task["data"].get("pair_key")), []).append(task)
     surplus = [task["id"] for same in copies.values() for task in _surplus(same)]
     if surplus:
-        desk.studio.delete_tasks(entry.project_id, surplus)
+        attempt(desk, partial(desk.studio.delete_tasks, entry.project_id, surplus))
     return len(surplus)
 
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from annotation.desk import Desk
+from annotation.desk import LOCAL, Desk
 from annotation.gateway import Json
 from annotation.store import ProjectEntry
 
 ASK_CHUNK = 100
 """Pair keys a question: 4 kB of address, which proxies let through."""
+
+LOCAL_ASK_CHUNK = 500
+"""The same where no proxy is between: 20 kB of address, half the time a key."""
 
 PAGE = 500
 
@@ -21,7 +24,7 @@ _T = TypeVar("_T")
 def tasks_of(desk: Desk, entry: ProjectEntry, keys: Sequence[str]) -> dict[str, list[Json]]:
     """pair_key → its tasks on the server, oldest first."""
     found: dict[str, list[Json]] = {}
-    for part in chunks(keys, ASK_CHUNK):
+    for part in chunks(keys, LOCAL_ASK_CHUNK if desk.server == LOCAL else ASK_CHUNK):
         for number in range(1, 1000):
             page = desk.studio.tasks(entry.project_id, page=number, size=PAGE, keys=part)
             for task in page:

@@ -63,6 +63,11 @@ class Person:
     password: str | None
     signed_up: bool
 
+    @property
+    def login(self) -> tuple[str, str]:
+        """E-mail address and password."""
+        return self.email, self.password or ""
+
 
 class Store:
     """The local state in one SQLite file.
@@ -78,6 +83,7 @@ class Store:
         self.path = path
         self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
         self._db.execute("INSERT OR IGNORE INTO meta VALUES ('key', ?)", (secrets.token_hex(32),))
         self._db.execute("INSERT OR IGNORE INTO meta VALUES ('id', ?)", (secrets.token_hex(8),))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -111,7 +112,7 @@ def submit(
             counts["there"] += len(mine) - len(todo)
         if not todo:
             return
-        studio = desk.studio.as_person(person.email, person.password or "")
+        studio = stack.enter_context(closing(desk.studio.as_person(*person.login)))
         # Each starts elsewhere: two at a time on one task make the server miscount its annotations.
         first = len(todo) * order[annotator] // len(order)
         for row, key, task_id in todo[first:] + todo[:first]:
@@ -120,7 +121,7 @@ def submit(
                 counts["new" if new else "there"] += 1
                 progress(counts["new"] + counts["there"], len(located), f"{annotator} grades")
 
-    with ThreadPoolExecutor(max(1, threads)) as pool:
+    with ExitStack() as stack, ThreadPoolExecutor(max(1, threads)) as pool:
         for outcome in [pool.submit(work, annotator) for annotator in sorted(people)]:
             outcome.result()
     return Submitted(counts["new"], counts["there"])

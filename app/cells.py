@@ -11,6 +11,9 @@ from relevance.results import ComparisonRow, ExperimentRow, Row
 SHARES = ("fulfilled", "sample_ratio", "heterogeneity", "excluded", "kept")
 """Beginnings of metrics that are read in percent, as is every rate of an experiment."""
 
+DOUBT = "invalid"
+"""Beginning of a note that says a figure is no evidence."""
+
 TOTALS = ("all", "(mean)", "(traffic)")
 
 
@@ -59,6 +62,11 @@ def _cell(row: Row, value: float | None, text: str, ends: str, *, told: bool = F
     if told:
         return Cell(text, ends, basis(row), said)
     return Cell(text, ends, ". ".join(filter(None, (basis(row), said))))
+
+
+def p_cell(value: float | None, why: str) -> Cell:
+    """A p-value; `—` with the reason why there is none."""
+    return Cell(wording.p_value(value), note=why if value is None else "")
 
 
 def text_cell(text: str) -> Cell:
@@ -123,11 +131,17 @@ def lift_point(row: ComparisonRow, series: str = "") -> Point:
 
 
 def key_figure(label: str, cell: Cell, definition: str = "") -> KeyFigure:
-    """A cell as a key figure; an undefined one shows its reason instead of what it rests on."""
+    """A cell as a key figure.
+
+    Its hint tells what else is to be known; an undefined figure shows its reason instead of what it
+    rests on, and one that is in doubt shows that beside it.
+    """
     if cell.text == UNDEFINED:
         return KeyFigure(label, UNDEFINED, basis=cell.note, hint=definition)
     hint = " ".join(filter(None, (definition, cell.note)))
-    return KeyFigure(label, cell.text, cell.detail, cell.hint, hint)
+    doubt = cell.note.partition(";")[0] if cell.note.startswith(DOUBT) else ""
+    basis = ". ".join(filter(None, (doubt, cell.hint)))
+    return KeyFigure(label, cell.text, cell.detail, basis, hint)
 
 
 def of_metric(results: Iterable[Row], metric: str, system: str | None = None) -> tuple[Row, ...]:

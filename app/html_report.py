@@ -10,6 +10,7 @@ from app import viewmodels
 from app.blocks import Block, Charts, Columns, Forest, KeyFigures, Notice, Page, Table, Verdict
 from app.fragments import figures_html, notice_html, style, table_html, verdict_html
 from app.loading import Tables
+from app.published import THRESHOLDS
 from app.svg import forest_svg
 
 
@@ -25,7 +26,7 @@ def report_html(tables: Tables) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         f"<title>Search relevance report: {escape(tables.name)}</title>"
-        f"<style>{_style()}{style()}</style></head><body>"
+        f"<style>{style()}{_style()}</style></head><body>"
         f"<header><p class=brand>gradewise</p><h1>Search relevance report</h1>"
         f"<p class=lead>{escape(about)}</p><nav>{links}</nav></header>"
         f"<main>{body}</main>"
@@ -39,7 +40,7 @@ def report_pages(tables: Tables) -> tuple[Page, ...]:
     return (
         viewmodels.overview(tables),
         viewmodels.rankings(tables, ("nDCG@20", "P@8")),
-        viewmodels.model_quality(tables, ("accuracy", "AUROC@4")),
+        viewmodels.model_quality(tables, ("accuracy", *THRESHOLDS)),
         viewmodels.agreement(tables, ("alpha(ordinal)", "within1")),
         viewmodels.experiment(tables),
         viewmodels.about(tables),

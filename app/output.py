@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -71,22 +72,40 @@ def print_table(
 
 @contextlib.contextmanager
 def progress_bar(title: str) -> Iterator[Report]:
-    """A progress bar on stderr with rate and time left, as the callable that long work takes."""
+    """A progress bar on stderr with rate and time left, as the callable that long work takes.
+
+    Where stderr is no terminal, a line now and then instead.
+    """
+    if not notes.is_terminal:
+        yield _line_now_and_then(title)
+        return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[what]}"),
     )
-    with Progress(*columns, console=notes, transient=not notes.is_terminal) as bars:
+    with Progress(*columns, console=notes, transient=True) as bars:
         task = bars.add_task(title, total=None, what="")
 
         def report(done: int, total: int, what: str = "") -> None:
             bars.update(task, completed=done, total=total, what=what)
 
         yield report
+
+
+def _line_now_and_then(title: str, every: float = 20.0) -> Report:
+    told = time.monotonic()
+
+    def report(done: int, total: int, what: str = "") -> None:
+        nonlocal told
+        if time.monotonic() - told >= every:
+            told = time.monotonic()
+            notes.print(f"{title}  {done:,}/{total:,}  {what}", highlight=False, soft_wrap=True)
+
+    return report
 
 
 def refuse_to_overwrite(path: object, overwrite: bool) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from relevance.errors import InputError, MissingInputError, did_you_mean
-from relevance.grades import SCALES, GradeScale, scale_from
+
+if TYPE_CHECKING:  # numpy comes with it
+    from relevance.grades import GradeScale
 
 ScaleOption = Annotated[
     str, typer.Option("--scale", help="Scale of the grades: five, trec, esci or a TOML file.")
@@ -23,6 +25,8 @@ def scale_named(name: str) -> GradeScale:
         InputError: There is no such scale, or the file is not TOML or not a scale.
         MissingInputError: The TOML file is not there.
     """
+    from relevance.grades import SCALES, scale_from
+
     if name in SCALES:
         return SCALES[name]
     path = Path(name)

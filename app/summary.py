@@ -61,7 +61,7 @@ def summary_table(
             row.group
             for results in parts.values()
             for row in results
-            if row.slice == "country" and not row.group.startswith("(")
+            if row.slice == "country" and row.group != ALL and not row.group.startswith("(")
         )
     )
     groups.sort()

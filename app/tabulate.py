@@ -113,9 +113,11 @@ def baseline_of(rows: Iterable[Row]) -> str:
 def variants_table(tables: Tables, rows: Sequence[Row]) -> Table:
     """Groups × what control and treatment did."""
     body = []
+    several = len({row.system for row in rows}) > 1
     for row in rows:
         if isinstance(row, ExperimentRow):
-            name = cells.text_cell(wording.group_name(row.group))
+            place = wording.group_name(row.group)
+            name = cells.text_cell(f"{place}, {row.system}" if several else place)
             counts = (cells.count_cell(row.n), cells.count_cell(row.n_sessions))
             body.append((name, *_compared(row), *counts))
     column = cells.slice_of(rows).capitalize()
@@ -148,11 +150,12 @@ def beside_the_paper(tables: Tables) -> Table:
     """Our models' overall figures, each beside the paper's model of the same role."""
     rows = tuple(row for row in tables.rows("grades") if row.group == "all")
     metrics = [name for name in ("accuracy", *THRESHOLDS) if name in cells.metrics_of(rows)]
-    body = []
+    body, models = [], []
     for system in cells.systems_of(rows):
         theirs = published_beside(system)
         if theirs is None:
             continue
+        models.append(f"{wording.system_name(system)} beside {theirs.model} ({theirs.status})")
         figures = [
             cell
             for metric in metrics
@@ -161,15 +164,14 @@ def beside_the_paper(tables: Tables) -> Table:
                 Cell("", wording.number(theirs.value(metric)), f"Published by {SOURCE}"),
             )
         ]
-        source = map(cells.text_cell, (theirs.model, theirs.status))
-        body.append((cells.text_cell(wording.system_name(system)), *figures, *source))
+        body.append((cells.text_cell(wording.system_name(system)), *figures))
     heads = [head for metric in metrics for head in (wording.metric_name(metric), "published")]
     return Table(
         "Beside the paper",
-        ("Model", *heads, "The paper’s model", "Status"),
+        ("Model", *heads),
         tuple(body),
         f"published: the paper’s own figure ({SOURCE}), on its data and never ours. It shows the "
-        "shape to expect, not a score to reach.",
+        f"shape to expect, not a score to reach. {'; '.join(models)}.",
     )
 
 
@@ -270,8 +272,8 @@ def _compared(row: ComparisonRow) -> tuple[Cell, ...]:
         Cell(form(row.value)),
         cells.difference_cell(row),
         cells.lift_cell(row, told=row.group == "all"),
-        Cell(wording.p_value(row.p_value)),
-        Cell(wording.p_value(row.p_adjusted)),
+        cells.p_cell(row.p_value, wording.remark(row.note) or "no test was made"),
+        cells.p_cell(row.p_adjusted, "not among the figures that are adjusted together"),
     )
 
 

@@ -5,6 +5,7 @@ Every figure is a cell of a results table; nothing is computed here but its word
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 from app import cells, tabulate, wording
@@ -108,11 +109,13 @@ def experiment(tables: Tables) -> Page:
     if not rows:
         return Page("Experiment", lead, (missing(tables, "experiment"),))
     primary = rows[0].metric
-    lifts = cells.grouped(cells.of_metric(rows, primary))
+    lifts = cells.of_metric(rows, primary)
     others = [row for row in rows if row.metric not in (primary, "verdict")]
-    blocks: list[Block] = [verdict(tables)]
-    blocks.append(Charts((_lift_forest(tables, lifts, wording.metric_name(primary)),)))
-    blocks.append(tabulate.variants_table(tables, lifts))
+    further = [row for row in rows if row.metric == "verdict"][1:]
+    blocks: list[Block] = [verdict(tables), *map(_verdict_of, further)]
+    countries = cells.grouped(lifts, totals=False)
+    blocks.append(Charts((_lift_forest(tables, countries, wording.metric_name(primary)),)))
+    blocks.append(tabulate.variants_table(tables, cells.grouped(lifts)))
     if others:
         blocks.append(tabulate.checks_table(others))
     blocks.append(tabulate.published_launch_table())
@@ -138,28 +141,24 @@ def verdict(tables: Tables) -> Verdict:
         notice = missing(tables, "experiment")
         sentence = f"{notice.text} Make it with: {notice.commands[0]}"
         return Verdict("none", "No verdict", sentence, _offline_reason(tables))
-    said = row.note
-    kind = next((kind for kind in wording.VERDICTS if said.lower().startswith(kind)), "none")
-    if kind != "none":
-        said = said[len(kind) :].lstrip(" :;,.–—-")
     reasons = (*_online_reasons(tables), *_offline_reason(tables))
-    return Verdict(kind, wording.VERDICTS.get(kind, "Verdict"), wording.sentence(said), reasons)
+    return dataclasses.replace(_verdict_of(row), reasons=reasons)
 
 
 def key_figures(tables: Tables) -> KeyFigures:
     """The five figures a PM reads first."""
     primary = _primary(tables)
-    online = cells.lift_cell(primary) if primary else _absent(tables, "experiment")
+    online = cells.lift_cell(primary, told=True) if primary else _absent(tables, "experiment")
     cells_of = {"Fulfillment lift": (online, "Search fulfillment rate")}
     for metric in ("nDCG@20", "P@8"):
         row = _compared(tables, metric)
-        offline = cells.lift_cell(row) if row else _absent(tables, "compare")
+        offline = cells.lift_cell(row, told=True) if row else _absent(tables, "compare")
         cells_of[f"{metric} lift"] = (offline, metric)
     alpha = tables.rows("agreement").find("alpha(ordinal)")
-    agreed = cells.value_cell(alpha) if alpha else _absent(tables, "agreement")
+    agreed = cells.value_cell(alpha, told=True) if alpha else _absent(tables, "agreement")
     cells_of["Agreement α"] = (agreed, "Krippendorff’s α")
     teacher = tables.rows("grades").find("accuracy", system="teacher")
-    accuracy = cells.value_cell(teacher) if teacher else _absent(tables, "grades")
+    accuracy = cells.value_cell(teacher, told=True) if teacher else _absent(tables, "grades")
     cells_of["Teacher accuracy"] = (accuracy, "Accuracy")
     return KeyFigures(
         tuple(
@@ -180,6 +179,14 @@ def compared_system(tables: Tables) -> str | None:
     systems = [row.system for row in tables.rows("compare")]
     candidates = [system for system in systems if system.startswith("candidate")]
     return next(iter((*candidates, *systems)), None)
+
+
+def _verdict_of(row: Row) -> Verdict:
+    said = row.note
+    kind = next((kind for kind in wording.VERDICTS if said.lower().startswith(kind)), "none")
+    if kind != "none":
+        said = said[len(kind) :].lstrip(" :;,.–—-")
+    return Verdict(kind, wording.VERDICTS.get(kind, "Verdict"), wording.sentence(said))
 
 
 def _primary(tables: Tables) -> ExperimentRow | None:
@@ -237,7 +244,7 @@ def _lifts(tables: Tables) -> tuple[Block, ...]:
     primary = _primary(tables)
     online: tuple[Row, ...] = ()
     if primary is not None:
-        rows = cells.of_metric(tables.rows("experiment"), primary.metric)
+        rows = cells.of_metric(tables.rows("experiment"), primary.metric, primary.system)
         online = cells.grouped(rows, totals=False)
         forests.append(_lift_forest(tables, online, wording.metric_name(primary.metric)))
     else:
@@ -256,9 +263,14 @@ def _lifts(tables: Tables) -> tuple[Block, ...]:
 
 
 def _lift_forest(tables: Tables, rows: Iterable[Row], name: str) -> Forest:
-    points = tuple(cells.lift_point(row) for row in rows if isinstance(row, ComparisonRow))
+    compared = [row for row in rows if isinstance(row, ComparisonRow)]
+    several = len({row.system for row in compared}) > 1
+    points = tuple(
+        cells.lift_point(row, wording.system_name(row.system) if several else "")
+        for row in compared
+    )
     return Forest(
-        f"{name}: lift by {cells.slice_of(rows)}",
+        f"{name}: lift by {cells.slice_of(compared)}",
         points,
         percent=True,
         reference=0.0,

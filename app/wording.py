@@ -17,12 +17,12 @@ METRICS: Mapping[str, str] = {
     "verdict": "Verdict",
     "accuracy": "Accuracy",
     "within1": "Within one grade",
-    "alpha(nominal)": "Krippendorff’s α, nominal",
-    "alpha(ordinal)": "Krippendorff’s α, ordinal",
-    "alpha(interval)": "Krippendorff’s α, interval",
+    "alpha(nominal)": "Nominal α",
+    "alpha(ordinal)": "Ordinal α",
+    "alpha(interval)": "Interval α",
     "kappa(weights=quadratic)": "Quadratic κ",
     "AC1": "Gwet’s AC1",
-    "AC2(weights=ordinal)": "Gwet’s AC2, ordinal",
+    "AC2(weights=ordinal)": "Gwet’s AC2",
 }
 SYSTEMS: Mapping[str, str] = {
     "teacher": "Teacher",
@@ -85,6 +85,23 @@ DEFINITIONS: Mapping[str, str] = {
     "Lift": (
         "Relative difference between treatment and control (or between a candidate and its "
         "baseline), in percent with its sign. The interval inverts the same test as the p-value."
+    ),
+    "[low, high]": (
+        "Interval: where the true figure lies, as far as these data can tell. Offline intervals "
+        "resample queries, the experiment’s come from users."
+    ),
+    "p, p adjusted": (
+        "How often chance alone would show a difference as large as this one; adjusted: when all "
+        "countries and metrics that are compared count as one family."
+    ),
+    "Sample ratio check": (
+        "Whether users were split as intended. If not, the verdict is invalid and no lift is "
+        "evidence."
+    ),
+    "CUPED": "Takes out what users’ behaviour before the test explains, so intervals get narrower.",
+    "Ship, hold, stop, invalid, not yet": (
+        "Ship: it rose and no country fell. Hold: a country fell, or the lift is too small. Stop: "
+        "it fell. Invalid: the split is broken. Not yet: it cannot be told from no change."
     ),
     "nDCG@20": (
         "Quality of the first 20 results against the best possible order of all judged Pins; gain "

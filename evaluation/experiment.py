@@ -13,7 +13,7 @@ import polars as pl
 from evaluation.lift import Comparison, lift_rows
 from evaluation.moments import Moments, holm
 from evaluation.sample_ratio import SampleRatio, Split
-from evaluation.sessions import SessionLog, SessionMoments, session_moments
+from evaluation.sessions import DUPLICATES_UP_TO, SessionLog, SessionMoments, session_moments
 from evaluation.verdict import Evidence, Rules, decide
 from relevance.errors import InputError, SettingsError, did_you_mean
 from relevance.results import ExperimentRow, Results
@@ -254,69 +254,81 @@ def _verdict_row(
 
 
 def _count_rows(moments: SessionMoments, variants: list[str]) -> list[ExperimentRow]:
-    """What was counted: left out (`excluded(…)`) or kept and worth knowing (`kept(…)`)."""
-    cells, by = moments.cells, moments.by or "group"
+    """What was left out (`excluded(…)`), or kept and worth knowing (`kept(…)`)."""
+    cells, by = moments.cells, moments.by
     exposed = cells.filter(pl.col("variant").is_not_null())
-    foreign = exposed.filter(~pl.col("contaminated") & ~pl.col("variant").is_in(variants))
-    clean = exposed.filter(~pl.col("contaminated") & pl.col("variant").is_in(variants))
-
-    def users(metric: str, count: object, note: str) -> ExperimentRow:
-        n, of = int(str(count)), int(cells["users"].sum())
-        return ExperimentRow(metric=metric, value=n / of if of else None, n=n, note=note)
-
-    def sessions(metric: str, count: object, note: str) -> ExperimentRow:
-        n = int(str(count))
-        share = n / moments.rows if moments.rows else None
-        return ExperimentRow(metric=metric, value=share, n_sessions=n, note=note)
-
-    rows = [
-        users(
-            "excluded(contaminated)",
-            exposed.filter("contaminated")["users"].sum(),
-            "users seen in two variants",
-        ),
-        users("excluded(unknown_variant)", foreign["users"].sum(), "users of another variant"),
-        users(
+    pure = exposed.filter(~pl.col("contaminated"))
+    known = pl.col("variant").is_in(variants)
+    clean = pure.filter(known)
+    users = [
+        ("excluded(contaminated)", exposed.filter("contaminated"), "users", "seen in two variants"),
+        ("excluded(unknown_variant)", pure.filter(~known), "users", "in a variant not compared"),
+        (
             "excluded(not_exposed)",
-            cells.filter(pl.col("variant").is_null())["users"].sum(),
-            "users without an exposed session",
+            cells.filter(pl.col("variant").is_null()),
+            "users",
+            "without an exposed session",
         ),
-        sessions(
-            "excluded(duplicate_sessions)",
-            moments.duplicates or 0,
-            "repeated sessions, counted once"
-            if moments.duplicates is not None
-            else "not looked for: no session column, or too many rows",
-        ),
-        sessions(
-            "excluded(missing_outcome)",
-            clean["missing_outcome"].sum(),
-            "sessions without an outcome; their users stay",
-        ),
-        sessions(
-            "excluded(outside_window)",
-            exposed["outside"].sum(),
-            "sessions between start and first exposure, or exposed before the start",
-        ),
-        sessions(
-            "excluded(no_variant)",
-            cells["no_variant"].sum(),
-            "sessions with an exposure but no variant, not taken as exposed",
-        ),
-        sessions("excluded(no_unit)", moments.no_unit, "sessions without a user"),
-        users("kept(with_pre_period)", clean["with_pre_period"].sum(), "users with a pre-period"),
+        ("kept(with_pre_period)", clean, "with_pre_period", "with sessions before"),
     ]
-    if moments.by:
-        nowhere = clean.filter(pl.col("group").is_null())["users"].sum()
-        rows += [
-            users(f"kept(no_{by})", nowhere, f"users whose first exposed session has no {by}"),
-            users(
-                f"kept(several_{by})",
-                clean["several_groups"].sum(),
-                f"users seen in more than one {by}; the first exposed session decides",
-            ),
+    if by:
+        nowhere = clean.filter(pl.col("group").is_null())
+        users += [
+            (f"kept(no_{by})", nowhere, "users", f"whose first exposed session has no {by}"),
+            (f"kept(several_{by})", clean, "several_groups", "the first exposed session decides"),
         ]
-    if not 0 <= moments.low <= moments.high <= 1:
-        note = f"outcomes from {moments.low:g} to {moments.high:g}: a mean per session, not a rate"
-        rows.append(ExperimentRow(metric="outcome", note=note))
-    return rows
+    rows = [
+        _counted(cells, metric, int(part[name].sum()), note) for metric, part, name, note in users
+    ]
+    return [*rows, *_session_counts(moments, exposed, clean), *_outcome_note(clean)]
+
+
+def _counted(cells: pl.DataFrame, metric: str, users: int, note: str) -> ExperimentRow:
+    """A count of users: value = their share of all users of the log."""
+    everyone = int(cells["users"].sum())
+    share = users / everyone if everyone else None
+    return ExperimentRow(metric=metric, value=share, n=users, note=note)
+
+
+def _session_counts(
+    moments: SessionMoments, exposed: pl.DataFrame, clean: pl.DataFrame
+) -> list[ExperimentRow]:
+    """Counts of sessions: value = their share of all sessions of the log."""
+    if moments.duplicates is None:
+        why = "too many rows" if moments.rows > DUPLICATES_UP_TO else "there is no session column"
+        repeated = f"not looked for: {why}"
+    else:
+        repeated = "repeated; counted once"
+    counts = (
+        ("duplicate_sessions", moments.duplicates or 0, repeated),
+        ("missing_outcome", clean["missing_outcome"].sum(), "without an outcome; the user stays"),
+        (
+            "outside_window",
+            exposed["outside"].sum(),
+            "between start and first exposure, or exposed before the start",
+        ),
+        (
+            "no_variant",
+            moments.cells["no_variant"].sum(),
+            "with an exposure but no variant; not taken as exposed",
+        ),
+        ("no_unit", moments.no_unit, "without a user"),
+    )
+    return [
+        ExperimentRow(
+            metric=f"excluded({name})",
+            value=int(count) / moments.rows if moments.rows else None,
+            n_sessions=int(count),
+            note=note,
+        )
+        for name, count, note in counts
+    ]
+
+
+def _outcome_note(cells: pl.DataFrame) -> list[ExperimentRow]:
+    """A row that warns of outcomes beyond 0 and 1."""
+    seen = cells.select(pl.col("low").min(), pl.col("high").max()).row(0)
+    if None in seen or 0 <= seen[0] <= seen[1] <= 1:
+        return []
+    note = f"outcomes from {seen[0]:g} to {seen[1]:g}: a mean per session, not a rate"
+    return [ExperimentRow(metric="outcome", note=note)]

@@ -1,9 +1,9 @@
 """Intervals that resample queries, never rows: BCa bootstrap over per-query sums.
 
-Every figure is a statistic over n queries. A `Ratio` is Σ numerator / Σ denominator, exact under any
-weighting of the queries (means, accuracy). A `Linear` has a value and each query's influence on it
-(AUROC), and is linearised on the logit scale, to stay in [0, 1]. Both need only `weights @ columns`
-to be resampled, so all metrics of a group share one resampling.
+Every figure is a statistic over n queries. A `Ratio` is Σ numerator / Σ denominator, exact under
+any weighting of the queries (means, accuracy). A `Linear` has a value and each query's influence on
+it (AUROC), and is linearised on the logit scale, to stay in [0, 1]. Both need only
+`weights @ columns` to be resampled, so all metrics of a group share one resampling.
 
 References:
     Efron, JASA 1987 (BCa); Hesterberg, The American Statistician 2015 (expanded percentiles: the

@@ -172,7 +172,7 @@ def code_queries(
     return Coded(
         ids=ids,
         judged=ids.is_in(judged["query_id"].implode()).to_numpy(),
-        seen=np.array([bool(seen) and hash_query(i) in seen for i in ids], dtype=bool),
+        seen=np.array([hash_query(i) in seen for i in ids] if seen else [False] * len(ids)),
         qrels=qrels.select("query_id", "pin_id", "grade").join(index, on="query_id"),
         allow_seen=allow_seen,
     )

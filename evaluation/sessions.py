@@ -19,7 +19,6 @@ The rules of the session table:
 
 from __future__ import annotations
 
-import math
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -73,13 +72,12 @@ class SessionMoments:
 
     Attributes:
         cells: One row a variant × group × day × contaminated, with the sums of `VARIABLES` and
-            `PRODUCTS` and counts. Users who were never exposed are the row without a variant.
+            `PRODUCTS`, counts, and low and high, the smallest and the largest outcome. Users who
+            were never exposed are the row without a variant.
         by: Column that `group` comes from; empty if there is none.
         rows: Sessions read.
         no_unit: Sessions without a user, left out.
         duplicates: Repeated sessions, left out; None if they were not looked for.
-        low: Smallest outcome.
-        high: Largest outcome.
         source: Where the log came from, for messages.
     """
 
@@ -88,8 +86,6 @@ class SessionMoments:
     rows: int
     no_unit: int
     duplicates: int | None
-    low: float
-    high: float
     source: str = "table"
 
 
@@ -118,13 +114,11 @@ def session_moments(sessions: pl.DataFrame | str | Path, log: SessionLog) -> Ses
         cells = cells.with_columns(day=pl.lit(None, pl.Date))
     used = int(cells["rows"].sum())
     return SessionMoments(
-        cells.drop("low", "high").sort("variant", "group", "day", "contaminated"),
+        cells.sort("variant", "group", "day", "contaminated"),
         roles.get("by", ""),
         rows,
         rows - (duplicates or 0) - used,
         duplicates,
-        _extreme(cells["low"].min()),
-        _extreme(cells["high"].max()),
         str(place or "table"),
     )
 
@@ -143,8 +137,11 @@ def user_totals(sessions: Any, start: datetime | None = None) -> Any:
     valid = sessions.variant.notnull() & sessions.exposed.notnull()
     if start is not None:
         valid = valid & (sessions.exposed >= _literal(start))
-    s = sessions.mutate(exposure=ibis.ifelse(valid, sessions.exposed, ibis.null("timestamp")))
-    s = s.join(s.group_by("unit").agg(first=s.exposure.min()), "unit")
+    exposure = ibis.ifelse(valid, sessions.exposed, ibis.null("timestamp"))
+    # From a narrow selection of its own: a shared one would be kept in memory with all its columns.
+    exposures = sessions.select("unit", exposure=exposure)
+    first = exposures.group_by("unit").agg(first=exposures.exposure.min())
+    s = sessions.mutate(exposure=exposure).join(first, "unit")
     s = s.mutate(analysed=_yes(s.exposure.notnull() | (s.time >= s.first)))
     begin = s.first if start is None else _literal(start)
     s = s.mutate(pre=_yes(s.exposed.isnull() & ~s.analysed & s.first.notnull() & (s.time < begin)))
@@ -274,7 +271,7 @@ def _one_experiment(table: Any, log: SessionLog, place: Path | None) -> Any:
     if "experiment" not in table.columns:
         if log.experiment is None:
             return table
-        raise TableError("column 'experiment' is missing, which --experiment needs", path=place)
+        raise TableError("column 'experiment', which --experiment needs, is missing", path=place)
     name = table.experiment.cast("string")
     names = table.select(name=name).distinct().limit(9).to_polars()["name"]
     found = sorted(names.drop_nulls())
@@ -400,7 +397,3 @@ def _count(condition: Any) -> Any:
 
 def _number(expression: Any) -> int:
     return int(expression.to_pyarrow().as_py())
-
-
-def _extreme(value: Any) -> float:
-    return math.nan if value is None else float(value)

@@ -88,8 +88,8 @@ def _judge(evidence: Evidence, primary: Contrast, rules: Rules) -> tuple[str, st
     interval = primary.rel_interval(1 - rules.alpha)
     if rules.min_lift and interval and interval[1] < rules.min_lift:
         return "hold", (
-            f"{evidence.rate} moved {what}, which rules out the {_percent(rules.min_lift)} that was "
-            "worth having"
+            f"{evidence.rate} moved {what}, which rules out the lift worth having "
+            f"({_percent(rules.min_lift)})"
         )
     if evidence.p_value < rules.alpha:
         safe = f", and no {evidence.kind} fell significantly" if len(evidence.groups) > 1 else ""

@@ -179,10 +179,10 @@ def _category(side: Side, name: str) -> Callable[[Context], NDArray[Any]]:
 def _shopping_interest(given: Context) -> NDArray[Any]:
     """The category; a degree from 0 to 1 counts as five of them."""
     name = "shopping_interest"
-    if name in given.queries.columns and given.queries[name].dtype.is_numeric():
-        degree = given.queries[name].fill_nan(None)
-        levels: NDArray[Any] = (degree * 5).floor().clip(0, 4).cast(pl.String).to_numpy()
-        return levels
+    if name in given.queries.columns and given.queries[name].dtype.is_float():
+        fifths = (given.queries[name].fill_nan(None) * 5).floor().clip(0, 4)
+        classes: NDArray[Any] = fifths.cast(pl.Int64).cast(pl.String).to_numpy()
+        return classes
     return _column(given.queries, name, pl.String).to_numpy()
 
 

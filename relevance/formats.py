@@ -9,18 +9,15 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import json
 import zlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from relevance.delimited import delimiter_of, read_delimited
 from relevance.errors import MissingInputError, TableError
+from relevance.json_rows import Lines, read_json
 from relevance.records import Table
 
 MADE_BY = {
@@ -42,7 +39,6 @@ TREC_COLUMNS = {
     "qrels": ("query_id", "iteration", "pin_id", "grade"),
     "runs": ("query_id", "iteration", "pin_id", "rank", "score", "system"),
 }
-Lines = Callable[[Sequence[int]], list[int]]
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -77,11 +73,9 @@ def read_source(path: Path, table: Table) -> Source:
     start = text.lstrip()[:1]
     if not start:
         raise TableError("the file is empty", path=path, way_out="Give a file with rows")
-    if start == "[":
-        return _read_json_array(text, path, table)
-    if start == "{":
-        return _read_json_lines(text, path, table)
-    first = text.partition("\n")[0]
+    if start in "[{":
+        return Source(path, *read_json(text, path, table))
+    first = text.lstrip("\r\n").partition("\n")[0]
     if _is_trec(first, table):
         return _read_trec(text, path, table)
     delimiter = delimiter_of(first, {column.name for column in table.columns})
@@ -163,7 +157,8 @@ def _is_trec(first: str, table: Table) -> bool:
     """Whether a first line is that of a TREC file of this table: its number of bare words."""
     words = first.split()
     names = {column.name for column in table.columns}
-    return len(words) == len(TREC_COLUMNS.get(table.name, ())) and names.isdisjoint(words)
+    wanted = TREC_COLUMNS.get(table.name)
+    return wanted is not None and len(words) == len(wanted) and names.isdisjoint(words)
 
 
 def _read_trec(text: str, path: Path, table: Table) -> Source:
@@ -184,115 +179,3 @@ def _read_trec(text: str, path: Path, table: Table) -> Source:
         )
     frame = cells.drop("iteration")
     return Source(path, "trec", frame, lambda wanted: [numbers[row] for row in wanted])
-
-
-def _read_json_lines(text: str, path: Path, table: Table) -> Source:
-    rows: list[dict[str, Any]] = []
-    numbers: list[int] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line or line.isspace():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise TableError(
-                f"not JSON ({error.msg}, character {error.pos + 1})",
-                path=path,
-                line=number,
-                way_out="A JSONL file holds one whole object a line",
-            ) from None
-        if not isinstance(row, dict):
-            raise _not_an_object(row, path, number)
-        rows.append(row)
-        numbers.append(number)
-    lines = partial(_each, numbers.__getitem__)
-    return Source(path, "jsonl", _from_objects(rows, table, path, lines), lines)
-
-
-def _read_json_array(text: str, path: Path, table: Table) -> Source:
-    decoder = json.JSONDecoder()
-    rows: list[dict[str, Any]] = []
-    offsets: list[int] = []
-
-    def line_of(offset: int) -> int:
-        return text.count("\n", 0, offset) + 1
-
-    at = _after(text, text.index("[") + 1, "")
-    try:
-        while text[at : at + 1] != "]":
-            row, end = decoder.raw_decode(text, at)
-            if not isinstance(row, dict):
-                raise _not_an_object(row, path, line_of(at))
-            rows.append(row)
-            offsets.append(at)
-            at = _after(text, end, ",")
-    except json.JSONDecodeError as error:
-        raise TableError(
-            f"not JSON ({error.msg}, column {error.colno})",
-            path=path,
-            line=error.lineno,
-            way_out="Close the array; rows are objects with commas between",
-        ) from None
-    if not rows:
-        raise TableError("the JSON array is empty", path=path, way_out="Give a file with rows")
-    lines = partial(_each, lambda row: line_of(offsets[row]))
-    return Source(path, "json", _from_objects(rows, table, path, lines), lines)
-
-
-def _after(text: str, at: int, comma: str) -> int:
-    """Where the next row of an array begins, or its end; past blanks and one comma."""
-    while at < len(text) and text[at].isspace():
-        at += 1
-    if comma and text[at : at + 1] == comma:
-        return _after(text, at + 1, "")
-    if comma and text[at : at + 1] != "]":
-        raise json.JSONDecodeError("expected a comma or the end of the array", text, at)
-    return at
-
-
-def _not_an_object(row: object, path: Path, line: int) -> TableError:
-    return TableError(
-        "a row must be a JSON object", path=path, line=line, value=row, way_out='As {"name": …}'
-    )
-
-
-def _from_objects(
-    rows: Sequence[dict[str, Any]], table: Table, path: Path, lines: Lines
-) -> pl.DataFrame:
-    types = {column.name: column.type for column in table.columns}
-    series = []
-    for name in dict.fromkeys(name for row in rows for name in row):
-        values = [row.get(name) for row in rows]
-        if name not in types:
-            series.append(_typed(name, values))
-            continue
-        for index, value in enumerate(values):
-            if isinstance(value, dict) or (isinstance(value, list) and types[name] != "vector"):
-                raise TableError(
-                    f"must be one {types[name]}, not nested JSON",
-                    path=path,
-                    line=lines([index])[0],
-                    column=name,
-                    value=value,
-                    way_out="Flatten it",
-                )
-        series.append(_text(name, values))
-    return pl.DataFrame(series)
-
-
-def _typed(name: str, values: list[Any]) -> pl.Series:
-    try:
-        return pl.Series(name, values, strict=True)
-    except (pl.exceptions.PolarsError, TypeError, OverflowError):
-        return _text(name, values)
-
-
-def _text(name: str, values: list[Any]) -> pl.Series:
-    cells = [
-        value if value is None or isinstance(value, str) else json.dumps(value) for value in values
-    ]
-    return pl.Series(name, cells, dtype=pl.String)
-
-
-def _each(line_of: Callable[[int], int], rows: Sequence[int]) -> list[int]:
-    return [line_of(row) for row in rows]

@@ -9,9 +9,10 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import polars as pl
+if TYPE_CHECKING:  # polars costs every command a quarter of a second; most print without it
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class ExperimentRow(ComparisonRow):
     n_sessions: int = 0
 
 
-Evaluate = Callable[[pl.DataFrame], list[Row]]
+Evaluate = Callable[["pl.DataFrame"], list[Row]]
 """Predictions (a `predictions` frame) → rows. What a trainer is given to report metrics with."""
 
 
@@ -114,8 +115,11 @@ class Results:
 
     def to_frame(self) -> pl.DataFrame:
         """The long table as a frame with every column of `ExperimentRow`."""
+        import polars as pl
+
+        types = {"str": pl.String, "float": pl.Float64, "int": pl.Int64}
         schema = {
-            field.name: _POLARS[str(field.type).removesuffix("| None").strip()]
+            field.name: types[str(field.type).removesuffix("| None").strip()]
             for field in dataclasses.fields(ExperimentRow)
         }
         return pl.DataFrame(self.to_dicts(), schema=schema)
@@ -140,7 +144,6 @@ class Results:
         return [show(getattr(row, name, None), name) for name in self.columns]
 
 
-_POLARS: dict[str, Any] = {"str": pl.String, "float": pl.Float64, "int": pl.Int64}
 _ROW_TYPES: Sequence[type[Row]] = (ExperimentRow, ComparisonRow, Row)
 
 

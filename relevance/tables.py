@@ -48,10 +48,10 @@ def read_table(path: str | Path, table: str, *, scale: GradeScale = FIVE) -> pl.
     latest = keep_latest(frame, TABLES[table])
     if latest.height < frame.height:
         _log.warning(
-            "%s: %d earlier rows replaced by later ones of the same %s",
+            "%s: later rows of the same %s replace %d earlier ones",
             path,
-            frame.height - latest.height,
             " + ".join(TABLES[table].key),
+            frame.height - latest.height,
         )
     return latest
 

@@ -127,12 +127,12 @@ def _singular(terms: pl.Series) -> pl.Series:
     English, French and Spanish in one: asking the texts for the singular needs no dictionary, and
     leaves `cactus`, `dress` and `Paris` alone.
     """
-    known = terms.unique()
+    known = terms.unique().implode()
     result = terms
     plural = terms.str.contains(r"^[a-z]{4,}$") & ~terms.str.ends_with("ss")
     for ending, replacement in reversed(_PLURALS):
         single = terms.str.replace(ending, replacement)
-        fits = plural & (single != terms) & (single.str.len_chars() >= 3) & single.is_in(known.implode())
+        fits = plural & (single != terms) & (single.str.len_chars() >= 3) & single.is_in(known)
         if ending == r"x$":
             fits &= terms.str.ends_with("aux") | terms.str.ends_with("eux")
         result = single.zip_with(fits, result)

@@ -57,6 +57,8 @@ def serve(
 
         gradewise annotation serve --workspace demo
     """
+    import signal
+
     from annotation.install import install
     from annotation.server import FOLDER, LocalServer
 
@@ -66,6 +68,8 @@ def serve(
         notes.print(f"Label Studio is ready: {executable}")
         return
     server = LocalServer(workspace / FOLDER, port=port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with progress_bar("Label Studio") as progress:
             server.start().wait_ready(progress=progress)
@@ -187,8 +191,7 @@ def push(
         samples = samples.filter(pl.col("draw").is_in(draw))
     queries, pins = space.read("queries"), space.read("pins")
     ready = None if finished is None else read_table(finished, "judgments")
-    desk = _desk(workspace, server, image_host or [])
-    with progress_bar("push") as progress:
+    with _desk(workspace, server, image_host or []) as desk, progress_bar("push") as progress:
         pushed = send(
             desk, queries, pins, samples, overlap=overlap, finished=ready, progress=progress
         )
@@ -220,7 +223,8 @@ def status(
 
     from annotation.sync import status as ask
 
-    rows = [dataclasses.asdict(one) for one in ask(_desk(workspace, server, []))]
+    with _desk(workspace, server, []) as desk:
+        rows = [dataclasses.asdict(one) for one in ask(desk)]
     if not rows:
         notes.print("nothing was pushed yet. Push: gradewise annotation push --workspace DIR")
     _show(rows, form)
@@ -248,8 +252,7 @@ def pull(
     made_by = (read_provenance(space.path("judgments")) or {}).get("command")
     if made_by != "annotation pull":
         refuse_to_overwrite(space.path("judgments"), overwrite)
-    desk = _desk(workspace, server, [])
-    with progress_bar("pull") as progress:
+    with _desk(workspace, server, []) as desk, progress_bar("pull") as progress:
         pulled = bring(desk, progress=progress)
     space.write("judgments", pulled.judgments, command="annotation pull")
     rejected = workspace / "judgments-rejected.jsonl"

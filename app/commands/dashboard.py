@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -36,9 +36,11 @@ def dashboard(
     """
     if not workspace.is_dir():
         raise InputError(f"{workspace} is no folder. Make a workspace with: gradewise demo")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the server ends with us
     process = start_dashboard(workspace, free_port(port))
-    notes.print(f"Dashboard of {workspace}: {address_of(process)}  (Ctrl-C stops it)")
+    said = f"Dashboard of {workspace}: {address_of(process)}  (Ctrl-C stops it)"
     try:
+        notes.print(said, soft_wrap=True, highlight=False, markup=False)
         process.wait()
     except KeyboardInterrupt:
         notes.print("Dashboard stopped.")
@@ -129,6 +131,8 @@ def free_port(wanted: int = PORT) -> int:
 
 def _await(process: Dashboard, port: int, seconds: float, log: IO[bytes]) -> None:
     """Returns when the server answers; raises if it ends or stays silent."""
+    import urllib.request
+
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
         if process.poll() is not None:

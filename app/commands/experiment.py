@@ -145,8 +145,13 @@ def print_experiment(results: Results, *, alpha: float = 0.05) -> None:
         _print_lifts(mine, alpha)
         typer.echo()
         _print_ratio(mine)
-    counted = [row for row in rows if not row.system and (row.n or row.n_sessions)]
-    for row in counted:
+    for row in rows:
+        skipped = row.note.startswith("not looked for")
+        if row.system or not (row.n or row.n_sessions or skipped):
+            continue
+        if skipped:
+            typer.echo(f"{row.metric}: {row.note}")
+            continue
         count = f"{row.n:,} users" if row.n else f"{row.n_sessions:,} sessions"
         share = "" if row.value is None else f" ({row.value:.2%})"
         typer.echo(f"{row.metric}: {count}{share} - {row.note}")

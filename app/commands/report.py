@@ -30,7 +30,7 @@ def build(
     """
     refuse_to_overwrite(out, overwrite)
     size = build_report(workspace, out)
-    notes.print(f"{out}: {size / 1000:,.0f} kB", highlight=False, soft_wrap=True)
+    notes.print(f"{out}: {size / 1000:,.0f} kB", highlight=False, soft_wrap=True, markup=False)
 
 
 def build_report(workspace: Path, out: Path) -> int:

@@ -69,6 +69,7 @@ def distill(
     config = StudentConfig(epochs=epochs, seed=seed, threads=threads)
     labels = _read_targets(targets)
     inputs = _inputs(pairs, queries, pins, query_embeddings, pin_embeddings)
+    files = (targets, pairs, queries, pins, query_embeddings, pin_embeddings)
     if not without_embeddings:
         inputs = _encoded(inputs, threads)
     with progress_bar("distilling") as progress:
@@ -78,7 +79,7 @@ def distill(
             out,
             config,
             seen_queries=seen_queries(targets),
-            made_from={path.name: hash_file(path) for path in (targets, pairs, queries, pins)},
+            made_from={path.name: hash_file(path) for path in files if path is not None},
             progress=progress,
         )
     notes.print(f"Student in {out}, from {labels.height:,} pairs.", markup=False)

@@ -92,6 +92,9 @@ def train(
         int | None,
         typer.Option("--frozen-layers", min=0, help="Lowest layers to leave as they are."),
     ] = None,
+    layers: Annotated[
+        int | None, typer.Option("--layers", min=1, help="Lowest layers to keep; all if not given.")
+    ] = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=16, help="Longest input; time grows with it.")
     ] = None,
@@ -119,6 +122,7 @@ def train(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "frozen_layers": frozen_layers,
+        "layers": layers,
         "max_tokens": max_tokens,
         "checkpoint_steps": checkpoint_steps,
     }

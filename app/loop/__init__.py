@@ -21,11 +21,12 @@ def stages_of(bench: Bench) -> list[Stage]:
     from relevance.student.distill import StudentConfig
     from relevance.teacher.train import TeacherConfig
     from relevance.world import WorldConfig
+    from relevance.world.sessions import START
 
     world = configure(WorldConfig, "world", seed=bench.seed)
     teacher = configure(TeacherConfig, "teacher", seed=bench.seed)
     student = configure(StudentConfig, "student", seed=bench.seed)
-    experiment = configure(ExperimentConfig, "experiment")
+    experiment = configure(ExperimentConfig, "experiment", start=START)
     own = dataclasses.asdict(bench.config) | {"seed": bench.seed}
     texts = _files("queries", "pins")
     log = (*texts, *_files("pairs", "query_embeddings", "pin_embeddings"))

@@ -9,6 +9,7 @@ from app.loop.bench import (
     RANKING_METRICS,
     RESULT_TABLES,
     Bench,
+    figure,
     training_qrels,
 )
 from relevance.files import atomic

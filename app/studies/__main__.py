@@ -59,10 +59,14 @@ def commit() -> str:
     return found.stdout.strip()
 
 
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+app.command()(run)
+
+
 def main() -> None:
     """Runs it; a user's error is one line and exit code 1."""
     try:
-        typer.run(run)
+        app()
     except GradewiseError as error:
         if os.environ.get("GRADEWISE_TRACEBACK"):
             raise

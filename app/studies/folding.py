@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -19,6 +23,7 @@ from relevance.provenance import hash_query, seen_queries
 from relevance.student.encoders import with_embeddings
 from relevance.workspace import Workspace
 
+IMPORTED = ("queries", "pins", "pairs", "qrels")
 MODELS = ("teacher", "student", "student_human", "bm25", "majority", "chance")
 """In the order of the tables: the two models, the student without a teacher, three baselines."""
 
@@ -42,9 +47,27 @@ class FoldRun:
     seed: int
 
     @property
+    def recipe(self) -> dict[str, Any]:
+        """What decides the result, beside the tables."""
+        return {
+            "base": self.study.base,
+            "epochs": self.study.epochs,
+            "max_tokens": self.study.max_tokens,
+            "unlabelled": self.study.n_unlabelled,
+            "seed": self.seed,
+            "fold": dataclasses.astuple(self.fold),
+        }
+
+    @property
+    def key(self) -> str:
+        """Names folders of long work, so that none is continued with another recipe or tables."""
+        facts = {**self.recipe, **self.workspace.hashes(*IMPORTED)}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
     def teacher(self) -> Path:
         """Folder of this fold's teacher."""
-        return self.workspace.root / "models" / f"teacher-{self.fold.number}"
+        return self.workspace.root / "models" / f"teacher-{self.fold.number}-{self.key}"
 
     def table(self, kind: str, model: str) -> str:
         """Name of this fold's table of a model: `predictions-teacher-1`."""
@@ -80,7 +103,7 @@ class FoldRun:
             queries,
             pins,
             self.teacher,
-            self.workspace.root / "labels" / str(self.fold.number),
+            self.workspace.root / "labels" / f"{self.fold.number}-{self.key}",
             config=LabelConfig(threads=self.threads, name="teacher"),
             progress=progress,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import polars as pl
 
 from relevance.errors import GradewiseError
@@ -30,19 +32,16 @@ def push_and_pull(workspace: Workspace, n_pairs: int, *, seed: int, progress: Pr
 
     qrels = workspace.read("qrels")
     sent = qrels.sample(min(n_pairs, qrels.height), seed=seed).select("query_id", "pin_id", "grade")
-    finished = sent.with_columns(
-        annotator=pl.lit(ANNOTATOR),
-        flag=pl.lit(None, pl.String),
-        comment=pl.lit(None, pl.String),
-        seconds=pl.lit(None, pl.Float64),
-    )
     server = LocalServer(workspace.root / FOLDER).start()
     try:
         server.wait_ready(progress=progress)
-        desk = open_desk(workspace.root, server=server)
         queries, pins = workspace.read("queries"), workspace.read("pins")
-        pushed = push(desk, queries, pins, sent, overlap=1, finished=finished, progress=progress)
-        judgments = pull(desk, progress=progress).judgments
+        desk = open_desk(workspace.root, server=server)
+        with closing(desk.store):
+            pushed = push(
+                desk, queries, pins, sent, overlap=1, finished=_judged(sent), progress=progress
+            )
+            judgments = pull(desk, progress=progress).judgments
     finally:
         server.stop()
     workspace.write("judgments", judgments, command="study push and pull")
@@ -50,3 +49,13 @@ def push_and_pull(workspace: Workspace, n_pairs: int, *, seed: int, progress: Pr
     if not judgments.select(keys).sort(keys).equals(sent.sort(keys)):
         raise GradewiseError("the grades pulled from Label Studio are not those that were pushed")
     return f"{pushed.n_pairs} pairs pushed, {judgments.height} judgments pulled, all equal"
+
+
+def _judged(grades: pl.DataFrame) -> pl.DataFrame:
+    """Published grades as the judgments of one annotator."""
+    return grades.with_columns(
+        annotator=pl.lit(ANNOTATOR),
+        flag=pl.lit(None, pl.String),
+        comment=pl.lit(None, pl.String),
+        seconds=pl.lit(None, pl.Float64),
+    )

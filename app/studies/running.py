@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from app.stages import Finished, Stage, run_stages
-from app.studies.folding import MODELS, FoldRun, embed
+from app.studies.folding import IMPORTED, MODELS, FoldRun, embed
 from app.studies.folds import Fold, draw_slice
 from app.studies.labelling import push_and_pull
 from app.studies.study import SLICE_PAIRS, Study
@@ -22,8 +20,6 @@ from relevance.importers import IMPORTERS, import_tables
 from relevance.progress import Progress
 from relevance.results import Results, results_from
 from relevance.workspace import Workspace
-
-IMPORTED = ("queries", "pins", "pairs", "qrels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,24 +142,18 @@ def _cut(
 
 def _fold(study: Study, workspace: Workspace, fold: Fold, options: Options) -> list[Stage]:
     run = FoldRun(study, workspace, fold, options.threads, options.seed)
-    facts: dict[str, Any] = {
-        "base": study.base,
-        "epochs": study.epochs,
-        "max_tokens": study.max_tokens,
-        "unlabelled": study.n_unlabelled,
-        "seed": options.seed,
-        "fold": dataclasses.astuple(fold),
-    }
     number = fold.number
     tables = tuple(f"{name}.parquet" for name in IMPORTED)
-    teacher = f"models/teacher-{number}/provenance.json"
+    teacher = str((run.teacher / "provenance.json").relative_to(workspace.root))
     targets = f"{run.table('predictions', 'targets')}.parquet"
 
     def stage(
         name: str, work: Callable[[Progress], str], inputs: tuple[str, ...], *outputs: str
     ) -> Stage:
         title = f"{study.name}, fold {number}: {name}"
-        return Stage(f"{name}-{number}", title, work, inputs=inputs, outputs=outputs, config=facts)
+        return Stage(
+            f"{name}-{number}", title, work, inputs=inputs, outputs=outputs, config=run.recipe
+        )
 
     def predicted(*models: str) -> list[str]:
         return [f"{run.table('predictions', model)}.parquet" for model in models]

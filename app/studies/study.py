@@ -66,13 +66,13 @@ STUDIES: dict[str, Study] = {
             name="esci",
             title="Amazon Shopping Queries, US (ESCI)",
             about=(
-                "150 queries with 6,678 graded products; models are trained on four fifths of the "
-                "queries and tested on the rest, five times over. Ranking gains are 0, 1, 2, 3 "
+                "150 queries with 6,678 graded products; models are trained on two thirds of the "
+                "queries and tested on the rest, three times over. Ranking gains are 0, 1, 2, 3 "
                 "(scale `esci`); the list of a query is its judged pool."
             ),
             importer="esci",
             source="esci-us",
-            split=partial(folds_by_query, n_folds=5),
+            split=partial(folds_by_query, n_folds=3),
             grades=("accuracy", "AUROC@2", "AUROC@3", "AUROC@4", "AUROC@5"),
             ranking=("nDCG@20", "P@8"),
             scale=ESCI,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -231,29 +232,22 @@ def _train(
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    steps = config.epochs * -(-len(training) // config.batch_size)
-    step, best, best_epoch, history = 0, float("inf"), 0, []
+    rates = _rates(config, config.epochs * -(-len(training) // config.batch_size))
+    best, best_epoch, history = math.inf, 0, []
     weights = copy.deepcopy(network.state_dict())
     for epoch in range(1, config.epochs + 1):
-        network.train()
-        total = 0.0
-        shuffled = training[torch.randperm(len(training))]
-        for rows in torch.split(shuffled, config.batch_size):
-            rate = learning_rate(step, steps, peak=config.learning_rate, warmup=0.05)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            loss = _loss(network, inputs, target, rows, config.category_dropout)
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimizer.step()
-            total += loss.item() * len(rows)
-            step += 1
-        train_loss = total / len(training)
+        rows = training[torch.randperm(len(training))]
+        loss = _epoch(network, optimizer, inputs, target, rows, config=config, rates=rates)
+        if not math.isfinite(loss):
+            raise SettingsError(
+                f"the student's loss became {loss} in epoch {epoch}. "
+                f"Lower learning_rate, now {config.learning_rate}"
+            )
         judged = _validation_loss(network, inputs, target, held_out)
-        history.append({"epoch": epoch, "loss": train_loss, "validation_loss": judged})
-        progress(epoch, config.epochs, f"loss {train_loss if judged is None else judged:.4f}")
+        history.append({"epoch": epoch, "loss": loss, "validation_loss": judged})
+        progress(epoch, config.epochs, f"loss {loss if judged is None else judged:.4f}")
         if judged is None or judged < best:
-            best, best_epoch = judged or 0.0, epoch
+            best, best_epoch = math.inf if judged is None else judged, epoch
             weights = copy.deepcopy(network.state_dict())
         elif epoch - best_epoch >= config.patience:
             break
@@ -261,11 +255,35 @@ def _train(
     return history
 
 
-def _loss(
-    network: Student, inputs: Tensors, target: Tensor, rows: Tensor, category_dropout: float
-) -> Tensor:
-    logits = network(*inputs.batch(rows, category_dropout))
-    return functional.cross_entropy(logits, target[rows])
+def _rates(config: StudentConfig, steps: int) -> Iterator[float]:
+    """The learning rate of each step."""
+    for step in range(steps):
+        yield learning_rate(step, steps, peak=config.learning_rate, warmup=0.05)
+
+
+def _epoch(
+    network: Student,
+    optimizer: torch.optim.Optimizer,
+    inputs: Tensors,
+    target: Tensor,
+    rows: Tensor,
+    *,
+    config: StudentConfig,
+    rates: Iterator[float],
+) -> float:
+    """One pass over the pairs of `rows` in their order; returns the mean loss."""
+    network.train()
+    total = 0.0
+    for batch in torch.split(rows, config.batch_size):
+        for group in optimizer.param_groups:
+            group["lr"] = next(rates)
+        logits = network(*inputs.batch(batch, config.category_dropout))
+        loss = functional.cross_entropy(logits, target[batch])
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        total += loss.item() * len(batch)
+    return total / len(rows)
 
 
 def _validation_loss(

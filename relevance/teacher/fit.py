@@ -108,8 +108,11 @@ class Fit:
         """Optimiser steps in all."""
         return self._per_epoch * self.recipe.epochs
 
-    def resume(self) -> bool:
-        """Takes up the latest checkpoint; False where there is none.
+    def resume(self, *, replace_stale: bool = False) -> bool:
+        """Takes up the latest checkpoint; False where there is none to take up.
+
+        Args:
+            replace_stale: Pass over a checkpoint of other inputs instead of raising an error.
 
         Raises:
             ModelError: It belongs to other inputs or another recipe, or is damaged.
@@ -118,6 +121,8 @@ class Fit:
             return False
         state = read_checkpoint_state(self.checkpoint)
         if state["identity"] != self._identity():
+            if replace_stale:
+                return False
             raise ModelError(
                 f"{self.checkpoint} was made from other inputs or settings. "
                 "Resume with the same ones, or train anew with --overwrite"

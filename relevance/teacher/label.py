@@ -60,6 +60,7 @@ def label_pairs(
     out: Path,
     *,
     config: LabelConfig = LabelConfig(),
+    replace_stale: bool = False,
     progress: Progress = silent,
 ) -> pl.DataFrame:
     """Probabilities of the five grades for every pair, also written to `out` in shards.
@@ -71,6 +72,8 @@ def label_pairs(
         model: Folder of a trained teacher.
         out: Folder for shard-*.parquet and manifest.json; an interrupted run in it is continued.
         config: How.
+        replace_stale: Where `out` holds labels of other pairs or another model, replace them
+            instead of raising an error.
         progress: Told of distinct pairs done.
 
     Returns:
@@ -84,7 +87,7 @@ def label_pairs(
     teacher = load_teacher(model)
     rows = _grouped(pairs, queries, pins, teacher.settings.text_features)
     job = _Job(teacher, rows, out, replace(config, name=config.name or model.name))
-    manifest = job.open(hash_file(model / "model.safetensors"))
+    manifest = job.open(hash_file(model / "model.safetensors"), replace_stale=replace_stale)
     with threads(config.threads):
         job.run(manifest, progress)
     write_provenance(
@@ -155,7 +158,7 @@ class _Job:
         self.shards = -(-self.groups // config.shard_pairs)
         self.in_bf16 = False
 
-    def open(self, model_sha256: str) -> dict[str, Any]:
+    def open(self, model_sha256: str, *, replace_stale: bool) -> dict[str, Any]:
         """The manifest: that of an interrupted run if it fits, else a new one."""
         path = self.out / MANIFEST
         manifest: dict[str, Any] = {
@@ -168,19 +171,19 @@ class _Job:
             "shard_pairs": self.config.shard_pairs,
             "batch_tokens": self.config.batch_tokens,
         }
-        if not path.exists():
-            clear_labels(self.out)
-            manifest["precision"] = self._precision()
-            self._write(manifest)
-            return manifest
-        earlier: dict[str, Any] = json.loads(path.read_text())
-        for key, value in manifest.items():
-            if earlier.get(key) != value:
-                raise InputError(
-                    f"{self.out} holds labels with another {key.split('_')[0]}. "
-                    "Give another --out, or --overwrite to replace them"
-                )
-        return earlier
+        earlier: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        differing = [key for key, value in manifest.items() if earlier.get(key) != value]
+        if not differing:
+            return earlier
+        if earlier and not replace_stale:
+            raise InputError(
+                f"{self.out} holds labels with another {differing[0].removesuffix('_sha256')}. "
+                "Give another --out, or --overwrite to replace them"
+            )
+        clear_labels(self.out)
+        manifest["precision"] = resolve_precision(self.config.precision)
+        self._write(manifest)
+        return manifest
 
     def run(self, manifest: dict[str, Any], progress: Progress) -> None:
         """Scores the shards that are not there yet."""
@@ -232,9 +235,6 @@ class _Job:
             progress=progress,
         )
         return softmax(logits, self.teacher.settings.temperature)
-
-    def _precision(self) -> str:
-        return resolve_precision(self.config.precision)
 
     def _write(self, manifest: dict[str, Any]) -> None:
         with atomic(self.out / MANIFEST) as temporary:

@@ -21,10 +21,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from relevance.errors import ModelError
+from relevance.errors import ModelError, SettingsError
 from relevance.files import atomic
 from relevance.grades import GRADES
-from relevance.teacher.bases import find_base
+from relevance.teacher.bases import Base, find_base
 from relevance.teacher.encode import PairEncoder, read_tokenizer
 from relevance.teacher.weights import Weights
 
@@ -43,6 +43,7 @@ class Settings:
         temperature: Logits are divided by it before the softmax.
         source: Where the base's weights came from.
         note: What to know about the base.
+        identity: Hash of the inputs and the configuration it was trained with.
         history: One entry an epoch: loss, validation loss, metrics.
         format: Version of this layout.
     """
@@ -53,6 +54,7 @@ class Settings:
     temperature: float = 1.0
     source: str = ""
     note: str = ""
+    identity: str = ""
     history: tuple[Mapping[str, Any], ...] = field(default=())
     format: int = FORMAT
 
@@ -99,12 +101,15 @@ class LoadedTeacher:
     settings: Settings
 
 
-def new_teacher(weights: Weights, *, dropout: float, frozen_layers: int, seed: int) -> Teacher:
+def new_teacher(
+    weights: Weights, *, dropout: float, layers: int | None, frozen_layers: int, seed: int
+) -> Teacher:
     """A teacher on pretrained weights with a fresh head; word embeddings are frozen, in bf16.
 
     Args:
         weights: Folder of the base.
         dropout: Of the head.
+        layers: Layers to keep, the lowest ones; None for all.
         frozen_layers: So many of the lowest layers are frozen too, with all embeddings.
         seed: Of the head.
     """
@@ -120,6 +125,7 @@ def new_teacher(weights: Weights, *, dropout: float, frozen_layers: int, seed: i
             **dict.fromkeys(base.dropouts, 0.0),
             **base.model_options,
         )
+    _keep_layers(encoder, base, layers)
     torch.manual_seed(seed)
     teacher = Teacher(encoder, pooling=base.pooling, dropout=dropout)
     encoder.get_submodule(base.word_embeddings).requires_grad_(False).to(torch.bfloat16)
@@ -129,8 +135,21 @@ def new_teacher(weights: Weights, *, dropout: float, frozen_layers: int, seed: i
     return teacher
 
 
-def save_teacher(folder: Path, teacher: Teacher, encoder: PairEncoder, settings: Settings) -> None:
-    """Writes a model folder; gradewise.json comes last, so that it marks a whole folder."""
+def _keep_layers(encoder: Any, base: Base, layers: int | None) -> None:
+    """Takes the layers above the lowest `layers` out of an encoder and its config."""
+    stack = encoder.get_submodule(base.layers)
+    if layers is None:
+        return
+    if not 1 <= layers <= len(stack):
+        raise SettingsError(
+            f"layers must be 1 to {len(stack)} for {base.name}, got {layers}. Give another --layers"
+        )
+    del stack[layers:]
+    encoder.config.num_hidden_layers = layers
+
+
+def save_teacher(folder: Path, teacher: Teacher, encoder: PairEncoder) -> None:
+    """Writes a model folder's weights, config and tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     with atomic(folder / "model.safetensors") as temporary:
         tensors = {name: value.contiguous() for name, value in teacher.state_dict().items()}
@@ -138,11 +157,10 @@ def save_teacher(folder: Path, teacher: Teacher, encoder: PairEncoder, settings:
         temporary.chmod(0o644)
     teacher.encoder.config.save_pretrained(folder)  # type: ignore[union-attr, operator]
     encoder.tokenizer.save(str(folder / "tokenizer.json"))
-    write_settings(folder, settings)
 
 
 def write_settings(folder: Path, settings: Settings) -> None:
-    """Writes gradewise.json."""
+    """Writes gradewise.json, which marks a whole folder: write it last."""
     with atomic(folder / SETTINGS) as temporary:
         text = json.dumps(dataclasses.asdict(settings), indent=1, ensure_ascii=False)
         temporary.write_text(text + "\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +23,14 @@ from relevance.teacher.bases import DEFAULT_BASE, find_base
 from relevance.teacher.card import model_card
 from relevance.teacher.encode import PairEncoder, read_tokenizer
 from relevance.teacher.fit import Examples, Fit, Recipe
-from relevance.teacher.model import SETTINGS, Settings, new_teacher, save_teacher
+from relevance.teacher.model import (
+    SETTINGS,
+    Settings,
+    new_teacher,
+    read_settings,
+    save_teacher,
+    write_settings,
+)
 from relevance.teacher.predict import (
     PROBABILITIES,
     Floats,
@@ -59,6 +68,8 @@ class TeacherConfig:
         dropout: Of the pooled state; the encoder has none.
         frozen_layers: So many of the lowest layers stay as they are (with all embeddings); word
             embeddings always do.
+        layers: Layers of the base to keep, the lowest ones; None for all. The upper ones serve the
+            base's own task most; without them training and labelling take so much less time.
         max_tokens: Longest input; time grows with it.
         text_features: Which text features of a Pin are read.
         validation_share: Share of the queries held back for validation and calibration.
@@ -78,6 +89,7 @@ class TeacherConfig:
     clip_norm: float = 1.0
     dropout: float = 0.1
     frozen_layers: int = 0
+    layers: int | None = None
     max_tokens: int = 96
     text_features: tuple[str, ...] = tuple(feature.name for feature in TEXT_FEATURES)
     validation_share: float = 0.1
@@ -105,6 +117,7 @@ def train_teacher(
     *,
     evaluate: Evaluate | None = None,
     resume: bool = False,
+    replace_stale: bool = False,
     progress: Progress = silent,
 ) -> Path:
     """Trains a teacher on graded pairs and writes its model folder.
@@ -121,6 +134,8 @@ def train_teacher(
         evaluate: Metrics of validation predictions, kept in the model folder.
         resume: Continue from the last checkpoint in `out`, if there is one, to the same result; a
             finished folder is returned as it is.
+        replace_stale: Where `out` holds work on other inputs or settings, train anew instead of
+            raising an error; only asked with `resume`.
         progress: Told of optimiser steps.
 
     Returns:
@@ -130,10 +145,11 @@ def train_teacher(
         InputError: A pair's query or Pin is missing, a grade is not 1-5, or there is no pair.
         ModelError: Weights cannot be had, or the checkpoint belongs to other inputs.
     """
-    if resume and (out / SETTINGS).exists():
-        return out
     started = time.monotonic()
     examples = _Labelled.of(qrels, queries, pins, config)
+    identity = _identity(examples, config)
+    if resume and _is_finished(out, identity, replace_stale=replace_stale):
+        return out
     weights = prepare_weights(find_base(config.base))
     progress(0, 1, weights.note or f"base {weights.base.name} from {weights.source}")
     (out / SETTINGS).unlink(missing_ok=True)
@@ -142,10 +158,11 @@ def train_teacher(
     with threads(config.threads):
         fit = _make_fit(examples, weights, out, config)
         if resume:
-            fit.resume()
+            fit.resume(replace_stale=replace_stale)
         fit.run(_reporter(examples.validation, out.name, evaluate), progress)
-        settings = _finish(fit, weights, out, config)
+        settings = dataclasses.replace(_finish(fit, weights, out, config), identity=identity)
     _document(out, settings, examples, config, seconds=time.monotonic() - started)
+    write_settings(out, settings)
     (out / CHECKPOINT).unlink(missing_ok=True)
     return out
 
@@ -185,6 +202,26 @@ class _Labelled:
     def query_ids(self) -> list[str]:
         """Every query that was seen, for training or validation."""
         return pl.concat([self.training, self.validation])["query_id"].unique().sort().to_list()
+
+
+def _identity(examples: _Labelled, config: TeacherConfig) -> str:
+    """Hash of what decides the result, the number of threads aside."""
+    parts = {**examples.digest, **dataclasses.asdict(config), "threads": None}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _is_finished(out: Path, identity: str, *, replace_stale: bool) -> bool:
+    """Whether `out` holds the finished teacher of these inputs and settings."""
+    if not (out / SETTINGS).exists():
+        return False
+    if read_settings(out).identity == identity:
+        return True
+    if replace_stale:
+        return False
+    raise ModelError(
+        f"{out} holds a teacher of other inputs or settings. "
+        "Give another --out, or --overwrite instead of --resume"
+    )
 
 
 def with_targets(qrels: pl.DataFrame) -> pl.DataFrame:
@@ -263,7 +300,11 @@ def _held_back(query_ids: list[str], config: TeacherConfig) -> list[str]:
 def _make_fit(examples: _Labelled, weights: Weights, out: Path, config: TeacherConfig) -> Fit:
     encoder = PairEncoder(read_tokenizer(weights.folder), weights.base, config.max_tokens)
     teacher = new_teacher(
-        weights, dropout=config.dropout, frozen_layers=config.frozen_layers, seed=config.seed
+        weights,
+        dropout=config.dropout,
+        layers=config.layers,
+        frozen_layers=config.frozen_layers,
+        seed=config.seed,
     )
     checkpoint = out / CHECKPOINT
     precision = resolve_precision(config.precision if weights.base.autocast else "fp32")
@@ -317,7 +358,7 @@ def _finish(fit: Fit, weights: Weights, out: Path, config: TeacherConfig) -> Set
         note=weights.note,
         history=tuple(fit.history),
     )
-    save_teacher(out, fit.teacher, fit.encoder, settings)
+    save_teacher(out, fit.teacher, fit.encoder)
     return settings
 
 

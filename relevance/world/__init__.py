@@ -42,6 +42,7 @@ __all__ = [
     "image_of",
     "make_world",
     "tiny",
+    "true_grades_of",
     "write_images",
 ]
 
@@ -165,14 +166,10 @@ def image_of(world: World, pin_id: str) -> bytes:
     Raises:
         InputError: The world has no such Pin.
     """
-    row = (
-        world.pin_attributes.row(by_predicate=pl.col("pin_id") == pin_id, named=True)
-        if (world.pin_attributes["pin_id"].eq(pin_id).any())
-        else None
-    )
-    if row is None:
+    rows = world.pin_attributes.filter(pl.col("pin_id") == pin_id).rows(named=True)
+    if not rows:
         raise InputError(f"the world has no Pin {pin_id!r}. Take one of world.pins")
-    return _image(row)
+    return _image(rows[0])
 
 
 def write_images(world: World, folder: str | Path) -> int:

@@ -12,7 +12,7 @@ which other pairs are graded, in which order or when.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,43 +139,48 @@ def _assign(
     pairs: pl.DataFrame, graders: Sequence[Grader], n_graders: int, seed: int
 ) -> pl.DataFrame:
     """One row for each judgment to make."""
+    readers = {
+        language: [grader.name for grader in graders if language in grader.languages]
+        for language in pairs["language"].unique(maintain_order=True)
+    }
+    for language, names in readers.items():
+        if len(names) < n_graders:
+            raise InputError(
+                f"{n_graders} graders a pair were asked for, but {len(names)} read {language!r}. "
+                "Ask for fewer, or give more graders"
+            )
     rows: list[tuple[str, str, int, str]] = []
-    readers: dict[str, list[str]] = {}
     for query_id, pin_id, grade, language in pairs.select(
         "query_id", "pin_id", "grade", "language"
     ).iter_rows():
-        if language not in readers:
-            readers[language] = [g.name for g in graders if language in g.languages]
-            if len(readers[language]) < n_graders:
-                raise InputError(
-                    f"{n_graders} graders a pair were asked for, but {len(readers[language])} read "
-                    f"{language!r}. Ask for fewer, or give more graders"
-                )
-        names = readers[language]
-        order = np.argsort(_uniforms(f"{seed}|{query_id}|{pin_id}", len(names)), kind="stable")
-        rows.extend((query_id, pin_id, grade, names[place]) for place in order[:n_graders])
+        names = _in_turn(readers[language], f"{seed}|{query_id}|{pin_id}")
+        rows.extend((query_id, pin_id, grade, name) for name in names[:n_graders])
     schema = {"query_id": pl.String, "pin_id": pl.String, "grade": pl.Int64, "annotator": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row").sort("query_id", "pin_id", "annotator")
+
+
+def _in_turn(names: Sequence[str], pair: str) -> list[str]:
+    """The names in an order that the pair draws by lot."""
+    return sorted(names, key=lambda name: hashlib.blake2b(f"{pair}|{name}|turn".encode()).digest())
 
 
 def _chance(drawn: pl.DataFrame, seed: int) -> Floats:
     """Nine uniform numbers a judgment, shape (judgments, 9)."""
     keys = drawn.select("query_id", "pin_id", "annotator").iter_rows()
-    rows = [_uniforms(f"{seed}|{q}|{p}|{annotator}", 9) for q, p, annotator in keys]
-    return np.array(rows).reshape(-1, 9)
+    return _uniforms((f"{seed}|{q}|{p}|{annotator}" for q, p, annotator in keys), 9)
 
 
 def _difficulty(drawn: pl.DataFrame, seed: int) -> Floats:
     """Factor of the noise, 0.6-1.4, the same for everybody who grades the pair."""
     keys = drawn.select("query_id", "pin_id").iter_rows()
-    values = [float(_uniforms(f"{seed}|{q}|{p}|difficulty", 1)[0]) for q, p in keys]
-    return 0.6 + 0.8 * np.array(values)
+    return 0.6 + 0.8 * _uniforms((f"{seed}|{q}|{p}|difficulty" for q, p in keys), 1)[:, 0]
 
 
-def _uniforms(key: str, number: int) -> Floats:
-    """Numbers in (0, 1) from a hash."""
-    digest = hashlib.blake2b(key.encode(), digest_size=4 * number).digest()
-    return (np.frombuffer(digest, dtype="<u4") + 0.5) / 2.0**32
+def _uniforms(keys: Iterable[str], number: int) -> Floats:
+    """Numbers in (0, 1) from a hash of each key, shape (keys, number)."""
+    size = 4 * number
+    digests = b"".join(hashlib.blake2b(key.encode(), digest_size=size).digest() for key in keys)
+    return (np.frombuffer(digests, dtype="<u4").reshape(-1, number) + 0.5) / 2.0**32
 
 
 def _normal(one: Floats, other: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -20,7 +21,8 @@ from relevance.world.vocabulary import Forms, Vocabulary, captions
 
 T = TypeVar("T")
 
-_USUAL = 0.3
+_ARTICLE = re.compile(r"\ba(?= [aeiou])")
+_HABIT = 0.97
 
 
 class Meaning(NamedTuple):
@@ -58,38 +60,56 @@ def typed(meaning: Meaning, words: Vocabulary, choose: Chooser) -> str:
     """A query as somebody would type it."""
     interest = INTERESTS[INTEREST_OF[meaning.subject]]
     gender, phrase = _noun(meaning.subject, words, choose)
-    for forms in _inner(meaning, words):
+    for forms, _ in _inner(meaning, words):
         phrase = choose.pick(forms.typed)[gender].replace("_", phrase)
     template = choose.pick(words.typed[interest.kind])
     if meaning.occasion == NONE:
         return template.replace("{p}", phrase).lower()
     forms = words.occasion(OCCASIONS[meaning.occasion], interest.name)
     form = choose.pick(forms.typed)[gender]
-    if form.endswith("_"):  # "how to make christmas cookies", never "christmas how to make"
+    # "how to make christmas cookies", but "pantry ideas for small spaces"
+    if form.endswith("_") or words.language != "en":
         return template.replace("{p}", form.replace("_", phrase)).lower()
     return form.replace("_", template.replace("{p}", phrase)).lower()
 
 
-def written(meaning: Meaning, words: Vocabulary, choose: Chooser) -> str:
-    """A noun phrase as an author would write it."""
-    interest = INTERESTS[INTEREST_OF[meaning.subject]]
-    gender, phrase = _noun(meaning.subject, words, choose)
-    parts = [forms.written for forms in _inner(meaning, words)]
-    if meaning.occasion != NONE:
-        parts.append(words.occasion(OCCASIONS[meaning.occasion], interest.name).written)
-    for forms in parts:
-        phrase = choose.pick(forms)[gender].replace("_", phrase)
-    return phrase
+class Author:
+    """Somebody who writes about one thing, and mostly uses the same words for it.
+
+    So a Pin that says "larder" everywhere is not found by the word "pantry".
+    """
+
+    def __init__(self, words: Vocabulary, choose: Chooser) -> None:
+        self.words = words
+        self.choose = choose
+        self._habits = [choose.uniform() for _ in Meaning._fields]
+
+    def phrase(self, meaning: Meaning) -> str:
+        """A noun phrase as this author would write it."""
+        interest = INTERESTS[INTEREST_OF[meaning.subject]]
+        gender, phrase = self._pick(self.words.nouns[SUBJECTS[meaning.subject]], 0)
+        parts = [(forms.written, slot) for forms, slot in _inner(meaning, self.words)]
+        if meaning.occasion != NONE:
+            forms = self.words.occasion(OCCASIONS[meaning.occasion], interest.name)
+            parts.append((forms.written, 3))
+        for options, slot in parts:
+            phrase = self._pick(options, slot)[gender].replace("_", phrase)
+        return phrase
+
+    def _pick(self, options: Sequence[T], slot: int) -> T:
+        habit = self.choose.chance(_HABIT)
+        chance = self._habits[slot] if habit else self.choose.uniform()
+        return options[int(chance * len(options))]
 
 
 def caption(meaning: Meaning, choose: Chooser) -> str:
     """An English caption of what can be seen, as a captioning model would write it."""
-    text = captions.SCENES[SUBJECTS[meaning.subject]]
+    scene = captions.SCENES[SUBJECTS[meaning.subject]]
     detail = "" if meaning.detail == NONE else captions.DETAILS[DETAILS[meaning.detail]]
-    if detail.startswith(("with", "on", "in")):
-        text = f"{text} {detail}"
-    elif detail:
-        text = _coloured(text, detail)
+    if "%" in scene:
+        text = _ARTICLE.sub("an", scene.replace("%", f"{detail} " if detail else ""))
+    else:
+        text = f"{scene} {detail}".rstrip()
     style = "" if meaning.style == NONE else captions.STYLES.get(STYLES[meaning.style], "")
     occasion = (
         "" if meaning.occasion == NONE else captions.OCCASIONS.get(OCCASIONS[meaning.occasion], "")
@@ -110,19 +130,12 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _coloured(text: str, colour: str) -> str:
-    article, _, rest = text.partition(" ")
-    if article in {"a", "an"}:
-        return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour} {rest}"
-    return f"{colour} {text}"
-
-
 def _noun(subject: int, words: Vocabulary, choose: Chooser) -> tuple[int, str]:
-    nouns = words.nouns[SUBJECTS[subject]]
-    return nouns[0] if choose.chance(_USUAL) else choose.pick(nouns)
+    return choose.pick(words.nouns[SUBJECTS[subject]])
 
 
-def _inner(meaning: Meaning, words: Vocabulary) -> list[Forms]:
-    style = [] if meaning.style == NONE else [words.styles[STYLES[meaning.style]]]
-    detail = [] if meaning.detail == NONE else [words.details[DETAILS[meaning.detail]]]
+def _inner(meaning: Meaning, words: Vocabulary) -> list[tuple[Forms, int]]:
+    """Forms of style and detail with their place in `Meaning`, from the noun outwards."""
+    style = [] if meaning.style == NONE else [(words.styles[STYLES[meaning.style]], 1)]
+    detail = [] if meaning.detail == NONE else [(words.details[DETAILS[meaning.detail]], 2)]
     return detail + style if words.adjectives_first else style + detail

@@ -22,7 +22,15 @@ from relevance.world.attributes import (
 from relevance.world.attributes import details_of as possible_details
 from relevance.world.config import LANGUAGES, WorldConfig, stream
 from relevance.world.grading import ATTRIBUTES
-from relevance.world.phrases import Chooser, Meaning, caption, join, sentence_case, typed, written
+from relevance.world.phrases import (
+    Author,
+    Chooser,
+    Meaning,
+    caption,
+    join,
+    sentence_case,
+    typed,
+)
 from relevance.world.queries import any_meaning
 from relevance.world.vocabulary import Vocabulary, vocabulary
 
@@ -178,21 +186,22 @@ def _some(
 def _describe(meaning: Meaning, words: Vocabulary, choose: Chooser) -> Fields:
     """Every text that the author, the captioning model and the savers gave a Pin."""
     interest = INTERESTS[INTEREST_OF[meaning.subject]]
+    author = Author(words, choose)
     title = choose.pick(words.titles[interest.kind]).replace(
-        "{p}", written(_some(meaning, choose, 0.65, 0.45, 0.8), words, choose)
+        "{p}", author.phrase(_some(meaning, choose, 0.6, 0.5, 0.7))
     )
-    link = written(_some(meaning, choose, 0.45, 0.35, 0.6), words, choose)
-    shown = _some(meaning, choose, 0.8, 0.8, 0.85)
+    link = author.phrase(_some(meaning, choose, 0.4, 0.35, 0.5))
+    shown = _some(meaning, choose, 0.75, 0.85, 0.85)
     return {
         "title": sentence_case(title),
-        "description": _description(meaning, words, choose) if choose.chance(0.85) else None,
+        "description": _description(meaning, author) if choose.chance(0.85) else None,
         "image_caption": caption(shown, choose) if choose.chance(0.95) else None,
         "board_titles": _boards(meaning, words, choose),
         "link_title": (
             f"{sentence_case(link)} | {choose.pick(words.sites)}" if choose.chance(0.8) else None
         ),
         "link_description": (
-            " ".join(_hints(meaning, words, choose, 0.5)) or choose.pick(words.fillers)
+            " ".join(_hints(meaning, words, choose, 0.6)) or choose.pick(words.fillers)
             if choose.chance(0.65)
             else None
         ),
@@ -208,32 +217,35 @@ def _hints(meaning: Meaning, words: Vocabulary, choose: Chooser, probability: fl
     return hints
 
 
-def _description(meaning: Meaning, words: Vocabulary, choose: Chooser) -> str:
+def _description(meaning: Meaning, author: Author) -> str:
+    words, choose = author.words, author.choose
     kind = INTERESTS[INTEREST_OF[meaning.subject]].kind
-    phrase = written(_some(meaning, choose, 0.5, 0.5, 0.55), words, choose)
+    phrase = author.phrase(_some(meaning, choose, 0.4, 0.5, 0.4))
     sentences = [sentence_case(choose.pick(words.sentences[kind]).replace("{p}", phrase))]
-    sentences += _hints(meaning, words, choose, 0.55)
+    sentences += _hints(meaning, words, choose, 0.65)
     if choose.chance(0.4):
         sentences.append(choose.pick(words.fillers))
     return " ".join(sentences)
 
 
 def _boards(meaning: Meaning, words: Vocabulary, choose: Chooser) -> str | None:
+    """Titles of the boards that others saved it to."""
+    interest = INTERESTS[INTEREST_OF[meaning.subject]].name
     boards = []
+    if choose.chance(0.3):
+        boards.append(Author(words, choose).phrase(_some(meaning, choose, 0.5, 0.15, 0.0)))
+    if meaning.occasion != NONE and choose.chance(0.35):
+        boards.append(Author(words, choose).phrase(_some(meaning, choose, 0.0, 0.0, 1.0)))
     if choose.chance(0.7):
-        boards.append(written(_some(meaning, choose, 0.5, 0.15, 0.0), words, choose))
-    if meaning.occasion != NONE and choose.chance(0.5):
-        boards.append(written(_some(meaning, choose, 0.0, 0.0, 1.0), words, choose))
-    if choose.chance(0.6):
-        boards.append(choose.pick(words.boards[INTERESTS[INTEREST_OF[meaning.subject]].name]))
+        boards.append(choose.pick(words.boards[interest]))
     return join(map(sentence_case, boards)) or None
 
 
 def _engaged(meaning: Meaning, words: Vocabulary, choose: Chooser) -> str | None:
-    """Queries that led people to the Pin; one in seven is only beside it."""
+    """Up to two queries that led people to the Pin; one in seven is only beside it."""
     texts: dict[str, None] = {}
-    for _ in range(int(choose.uniform() * 4)):
-        searched = _some(meaning, choose, 0.55, 0.35, 0.5)
+    for _ in range(int(choose.uniform() ** 2 * 3)):
+        searched = _some(meaning, choose, 0.45, 0.3, 0.45)
         if choose.chance(1 / 7):
             interest = INTERESTS[INTEREST_OF[meaning.subject]]
             searched = searched._replace(style=STYLES.index(choose.pick(interest.styles)))

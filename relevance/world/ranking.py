@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from relevance.world.config import WorldConfig, stream
 
-PRODUCTION_NOISE = 1.75
+PRODUCTION_NOISE = 1.5
 CANDIDATE_NOISE: Mapping[str, float] = MappingProxyType(
-    {"US": 1.45, "FR": 1.5, "MX": 1.4, "JP": 1.7}
+    {"US": 1.15, "FR": 1.2, "MX": 1.1, "JP": 1.44}
 )
 """Standard deviation of each system's noise, in grades."""
 

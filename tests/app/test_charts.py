@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import math
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ def test_undefined_point_is_written_and_never_drawn() -> None:
     assert math.isnan(figure.data[0].x[1])
     assert [a.text for a in figure.layout.annotations] == ["+2.00%", "— one class"]
     assert figure.layout.annotations[1].hovertext == "one class"
-    drawn = ElementTree.fromstring(forest_svg(forest))
+    drawn = ET.fromstring(forest_svg(forest))
     assert len(drawn.findall(".//circle")) == 1
     assert "— one class" in [text.text for text in drawn.iter("text")]
 
@@ -77,7 +78,7 @@ def test_markup_in_names_stays_text() -> None:
 
 
 def test_svg_draws_every_point_interval_and_label() -> None:
-    drawn = ElementTree.fromstring(forest_svg(SYSTEMS_FOREST))
+    drawn = ET.fromstring(forest_svg(SYSTEMS_FOREST))
     texts = [text.text for text in drawn.iter("text")]
     assert {"US", "JP", "Teacher", "Student"} <= set(texts)
     assert texts.count("+2.00%") == 4
@@ -89,7 +90,7 @@ def test_svg_draws_every_point_interval_and_label() -> None:
 
 def test_svg_keeps_everything_inside_its_box() -> None:
     forest = Forest("x", (point("a very long name of a group indeed", value=1.0, high=9.0),))
-    drawn = ElementTree.fromstring(forest_svg(forest))
+    drawn = ET.fromstring(forest_svg(forest))
     width = float(drawn.get("viewBox", "").split()[2])
     places = [float(each.get("cx", "")) for each in drawn.iter("circle")]
     places += [float(each.get("x", "")) for each in drawn.iter("text")]
@@ -99,7 +100,7 @@ def test_svg_keeps_everything_inside_its_box() -> None:
 def test_empty_forest_draws_nothing_and_does_not_fail() -> None:
     empty = Forest("Nothing", ())
     assert len(forest_figure(empty).data) == 0
-    assert ElementTree.fromstring(forest_svg(empty)).tag == "svg"
+    assert ET.fromstring(forest_svg(empty)).tag == "svg"
 
 
 def test_alt_text_tells_every_figure() -> None:
@@ -117,15 +118,15 @@ def test_ticks_are_round_even_and_inside(low: float, width: float, most: int) ->
     assert len(found) <= most + 1
     slack = 1e-6 * width
     assert all(low - slack <= place <= high + slack for place in found)
-    steps = [b - a for a, b in zip(found, found[1:], strict=False)]
-    assert steps == pytest.approx([steps[0]] * len(steps), rel=1e-6) if steps else True
+    steps = [b - a for a, b in itertools.pairwise(found)]
+    assert steps == pytest.approx(steps[:1] * len(steps), rel=1e-6)
 
 
 def test_axis_spans_intervals_and_reference() -> None:
     low, high = span(LIFTS)
     assert low < -0.01
     assert high > 0.04
-    assert [text for _, text in labelled_ticks(LIFTS)] == ["−1%", "0%", "+1%", "+2%", "+3%", "+4%"]
+    assert [text for _, text in labelled_ticks(LIFTS)] == ["0%", "+2%", "+4%"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from annotation.desk import LOCAL, Desk
+from annotation.fake import FakeServer, FakeStudio
+from annotation.store import Store
 from app.studies import __main__ as command
 from app.studies import folding, running
 from app.studies.document import cell, document
@@ -27,10 +31,12 @@ from app.studies.folds import (
     train_on_language,
     unlabelled_pairs,
 )
+from app.studies.labelling import push_and_pull
 from app.studies.running import Options, Outcome, run_study
 from app.studies.study import STUDIES, Study
 from relevance.errors import GradewiseError
-from relevance.importers import IMPORTERS
+from relevance.importers import IMPORTERS, import_tables
+from relevance.progress import silent
 from relevance.provenance import hash_query, write_provenance
 from relevance.results import Results, Row
 from relevance.workspace import Workspace
@@ -214,6 +220,14 @@ def test_an_interrupted_study_goes_on_where_it_stopped(
     assert resumed == ["import", "embed", "teacher-1", "labels-1", "students-1"]
 
 
+def test_another_recipe_is_another_teacher(study: Study, tmp_path: Path) -> None:
+    run_small(study, tmp_path)
+    longer = run_small(dataclasses.replace(study, epochs=5), tmp_path)
+    resumed = [stage.stage for stage in longer.stages if stage.resumed]
+    assert resumed == ["import", "embed", "results"]  # the stand-in labels as before
+    assert len(list((tmp_path / "work" / "small" / "models").glob("teacher-1-*"))) == 2
+
+
 def test_a_slice_is_one_fold_of_few_pairs(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,8 +246,66 @@ def test_a_model_that_has_seen_a_test_query_is_refused(tmp_path: Path) -> None:
     run = FoldRun(STUDIES["esci"], Workspace(tmp_path), Fold(1, ("a",), ("b",)), 1, 0)
     run.teacher.mkdir(parents=True)
     write_provenance(run.teacher, command="x", seen_queries=[hash_query("a"), hash_query("b")])
-    with pytest.raises(GradewiseError, match="teacher-1 has seen 1 of its test queries"):
+    with pytest.raises(GradewiseError, match=r"teacher-1-.* has seen 1 of its test queries"):
         run.label(lambda done, total, what="": None)
+
+
+class StandIn:
+    """Stands for the local Label Studio."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stopped = False
+
+    def start(self) -> StandIn:
+        return self
+
+    def wait_ready(self, progress: object) -> StandIn:
+        return self
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.fixture
+def graded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace of 24 graded pairs, and a Label Studio in memory."""
+    fake = FakeServer()
+
+    def open_desk(root: Path, server: object = None) -> Desk:
+        store = Store(root / "desk.sqlite3")
+        return Desk(FakeStudio(fake), store, LOCAL, root, frozenset(), fake.wait)
+
+    monkeypatch.setattr("annotation.desk.open_desk", open_desk)
+    monkeypatch.setattr("annotation.server.LocalServer", StandIn)
+    write_esci(tmp_path / "data", n_queries=2)
+    root = tmp_path / "ws"
+    import_tables(IMPORTERS["esci"], tmp_path / "data", root, command="test")
+    return Workspace(root)
+
+
+def test_pairs_travel_through_label_studio_unchanged(graded: Workspace) -> None:
+    said = push_and_pull(graded, 20, seed=1, progress=silent)
+    assert said == "20 pairs pushed, 20 judgments pulled, all equal"
+    judgments = graded.read("judgments")
+    assert set(judgments["annotator"]) == {"published"}
+    qrels = graded.read("qrels")
+    assert judgments.join(qrels, on=["query_id", "pin_id", "grade"]).height == 20
+
+
+def test_a_grade_that_comes_back_changed_is_told(
+    graded: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from annotation import sync
+
+    def pull(desk: Desk, **options: object) -> sync.Pulled:
+        honest = honest_pull(desk)
+        changed = honest.judgments.with_columns(pl.lit(3, pl.Int64).alias("grade"))
+        return dataclasses.replace(honest, judgments=changed)
+
+    honest_pull = sync.pull
+    monkeypatch.setattr(sync, "pull", pull)
+    with pytest.raises(GradewiseError, match="are not those that were pushed"):
+        push_and_pull(graded, 20, seed=1, progress=silent)
 
 
 def test_every_study_can_be_imported_and_measured() -> None:
@@ -273,18 +345,14 @@ def test_the_command(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(command, "STUDIES", {"small": study})
     monkeypatch.chdir(tmp_path)
     write_esci(tmp_path / "data" / "esci-us")
-    import typer
-
-    app = typer.Typer()
-    app.command()(command.run)
     arguments = ["--data", "data", "--out", "docs/page.md", "--no-push", "--threads", "1"]
-    result = CliRunner().invoke(app, [*arguments, "--format", "csv"])
+    result = CliRunner().invoke(command.app, [*arguments, "--format", "csv"])
     assert result.exit_code == 0
     assert result.stdout.startswith("metric,slice,group,system,value,")
     assert "docs/page.md written" in result.stderr
     assert (tmp_path / "docs" / "page.md").read_text().startswith("# Real data")
     assert (tmp_path / "gradewise-real-data" / "small" / "qrels.parquet").exists()
-    refused = CliRunner().invoke(app, [*arguments, "--only", "smal"])
+    refused = CliRunner().invoke(command.app, [*arguments, "--only", "smal"])
     assert "no study is called 'smal'. Did you mean 'small'?" in str(refused.exception)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -214,11 +215,9 @@ def test_paper_stands_beside_ours_and_is_marked(tables: Tables) -> None:
     ("note", "words"),
     [
         ("", ""),
-        ("no_relevant: 3; seen_in_training: 12", "3 without any relevant Pin; 12 queries seen in "
-         "training, left out"),
+        ("not_judged: 3; one_class", "3 without a judgment; only one class of grades"),
         ("no_relevant", "without any relevant Pin"),
-        ("baseline production; rel_unbounded", "the baseline is not clearly above 0: no relative "
-         "interval"),
+        ("baseline production; not_tested", "not tested"),
         ("weighted to one mix of country", "weighted to one mix of country"),
     ],
 )  # fmt: skip
@@ -256,3 +255,25 @@ def test_wording(text: str, shown: str) -> None:
 def test_figure_without_reason_says_so() -> None:
     cell = cells.value_cell(Row(metric="accuracy", n=0))
     assert (cell.text, cell.note) == (UNDEFINED, "undefined, and the table gives no reason")
+
+
+def test_figure_in_doubt_says_so_on_its_card(tables: Tables) -> None:
+    first, *rest = tables.rows("experiment").rows
+    doubted = replace(first, note="invalid: sample ratio; weighted to one mix of country")
+    part = Tables("w", {"experiment": Results((doubted, *rest))})
+    figure = viewmodels.key_figures(part).figures[0]
+    assert figure.basis == "invalid: sample ratio. 15,012 users, 120,096 sessions"
+
+
+def test_every_treatment_has_its_verdict_and_series(tables: Tables) -> None:
+    rows = tables.rows("experiment").rows
+    other = tuple(replace(row, system="b") for row in rows)
+    page = viewmodels.experiment(Tables("w", {"experiment": Results((*rows, *other))}))
+    assert [type(block).__name__ for block in page.blocks[:3]] == ["Verdict", "Verdict", "Charts"]
+    forest = next(block for block in page.blocks if isinstance(block, Charts)).forests[0]
+    assert forest.series == ("treatment", "b")
+    assert len(forest.points) == 2 * 5
+    names = [row[0].text for row in tables_of(page)["Control and treatment"].rows]
+    assert names[:2] == ["All, treatment", "All, b"]
+    overview = viewmodels.overview(Tables("w", {"experiment": Results((*rows, *other))}))
+    assert next(b for b in overview.blocks if isinstance(b, Charts)).forests[0].series == ("",)

@@ -126,8 +126,28 @@ def test_perfect_agreement_and_none_at_all() -> None:
     assert values(same)["alpha(ordinal)"] is None
     assert same.find("alpha(ordinal)").note == "no_variation"
     assert values(same)["AC1"] == 1
-    japanese = queries.filter(pl.col("country") == "JP")
-    alone = agreement(frame.join(japanese, on="query_id", how="semi"))
+    alone = agreement(judgments([grades]))
+    assert set(values(alone).values()) == {None}
+    assert {(row.n, row.n_undefined, row.note) for row in alone} == {
+        (0, 40, "no_pair_graded_twice")
+    }
+
+
+def test_neither_annotators_names_nor_row_order_matter() -> None:
+    rng = np.random.default_rng(2)
+    raters = [rng.integers(1, 6, 40).tolist() for _ in range(3)]
+    before = agreement(judgments(raters))
+    shuffled = judgments(raters).sample(fraction=1, shuffle=True, seed=3)
+    assert agreement(shuffled) == before
+    renamed = judgments(raters[::-1])
+    assert values(agreement(renamed)) == pytest.approx(values(before))
+
+
+def test_intervals_resample_queries_where_there_are_enough() -> None:
+    rng = np.random.default_rng(1)
+    hard = np.repeat(rng.random(40) < 0.5, 10)  # whole queries are easy or hard
+    true = rng.integers(1, 6, 400)
+    raters = [np.where(hard, rng.integers(1, 6, 400), true).tolist() for _ in range(3)]
     by_query = agreement(judgments(raters, per_query=10)).find("alpha(ordinal)")
     by_pair = agreement(judgments(raters, per_query=100)).find("alpha(ordinal)")
     assert by_query.value == pytest.approx(by_pair.value)

@@ -260,7 +260,7 @@ def test_no_clear_change_is_not_yet_unless_the_wanted_lift_is_ruled_out() -> Non
     assert verdict(analyze(log)).startswith("not yet: ")
     held = analyze(log, ExperimentConfig(min_lift=0.5))
     assert verdict(held).startswith("hold: ")
-    assert "rules out the +50.0 %" in verdict(held)
+    assert "rules out the lift worth having (+50.0 %)" in verdict(held)
 
 
 def test_few_users_get_no_verdict() -> None:
@@ -347,6 +347,21 @@ def test_outcomes_beyond_one_are_told() -> None:
     results = analyze(made(users=300).with_columns(fulfilled=pl.col("fulfilled") * 30))
     assert row(results, "outcome").note == "outcomes from 0 to 30: a mean per session, not a rate"
     assert analyze(made(users=300)).find("outcome") is None
+
+
+def test_a_log_without_any_outcome_has_rows_but_no_figures() -> None:
+    results = analyze(made(users=300).with_columns(fulfilled=pl.lit(None, pl.Float64)))
+    primary = row(results, "fulfilled")
+    assert (primary.value, primary.n, primary.n_sessions) == (None, 300, 0)
+    assert row(results, "excluded(missing_outcome)").n_sessions > 300
+    assert verdict(results).startswith("not yet: ")
+    assert results.find("outcome") is None
+
+
+def test_a_log_without_session_ids_says_that_repeats_were_not_looked_for() -> None:
+    results = analyze(made(users=300).drop("session_id"))
+    note = "not looked for: there is no session column"
+    assert row(results, "excluded(duplicate_sessions)").note == note
 
 
 def test_moments_may_be_added_up_from_parts() -> None:

@@ -218,7 +218,7 @@ TIED = [
     st.lists(
         st.tuples(st.sampled_from([1.0, 3.0, 4.0, 5.0, math.nan]), st.integers(0, 2)),
         min_size=1,
-        max_size=6,
+        max_size=5,
     )
 )
 def test_averaged_ties_are_the_mean_over_all_orders(pins: list[tuple[float, int]]) -> None:
