@@ -13,6 +13,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $(INSTALLED)
 
 demo: $(INSTALLED)  ## the whole loop on the built-in world, then the dashboard
+	$(BIN)/gradewise annotation serve --install-only
 	$(BIN)/gradewise demo
 
 lint: $(INSTALLED)  ## style, types, import contracts

@@ -72,7 +72,7 @@ def http_client(url: str, timeout: float) -> httpx.Client:
 
 def _browser(url: str) -> httpx.Client:
     browser = http_client(url, _TIMEOUT)
-    browser.base_url = url  # type: ignore[assignment]  # httpx's setter takes text
+    browser.base_url = url
     browser.headers["Referer"] = url
     return browser
 

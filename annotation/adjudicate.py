@@ -69,12 +69,16 @@ def median(votes: Votes) -> Floats:
 
 
 def smoothed(votes: Votes) -> Floats:
-    """Votes blurred to neighbouring grades, plus one vote of the overall distribution.
+    """Bayes' rule with one assumed confusion: every annotator strays to neighbouring grades alike.
 
     For few votes: needs no knowledge of the annotators.
     """
-    blurred = _counts(votes) @ _kernel(votes)
-    return _normal(blurred + _normal(blurred.sum(axis=0)))
+    counts = _counts(votes)
+    kernel = _kernel(votes)
+    prior = _normal((counts @ kernel).sum(axis=0))
+    logs = np.log(prior) + counts @ np.log(kernel).T
+    likelihood: Floats = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return _normal(likelihood)
 
 
 def dawid_skene(votes: Votes) -> Floats:

@@ -101,7 +101,11 @@ def open_desk(
                 f"export {TOKEN_VARIABLE}=…"
             )
     studio = SdkStudio(url, token)
-    _check_release(studio.release(), url)
+    try:
+        _check_release(studio.release(), url)
+    except BaseException:
+        studio.close()
+        raise
     store = Store(folder / "gradewise.sqlite3")
     return Desk(studio, store, name, workspace, frozenset(image_hosts), sleep)
 

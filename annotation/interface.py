@@ -36,8 +36,8 @@ padding:4px 0 10px;border-bottom:1px solid #8885}
 .rv .q h3,.rv .q h2{margin:0 !important}
 .rv .top .lsf-choices{display:grid;grid-template-columns:repeat(6,minmax(0,1fr));gap:8px;
 margin:6px 0 0}
-.rv .top .lsf-choices>*{margin:0;height:100%}
-.rv .top .lsf-choices label{display:flex;align-items:center;min-height:44px;width:100%;height:100%;
+.rv .top .lsf-choices>*{margin:0}
+.rv .top .lsf-choices label{display:flex;align-items:center;min-height:58px;width:100%;
 padding:6px 10px;border:1px solid #8886;border-radius:8px;cursor:pointer}
 .rv .top .lsf-choices label:has(input:checked){outline:3px solid #4c5fae;background:#4c5fae22}
 .rv .cols{display:grid;grid-template-columns:minmax(0,340px) minmax(0,1fr);gap:24px;

@@ -58,6 +58,7 @@ class _Item:
     pin_id: str
     task: Json
     finished: tuple[str, ...]  # annotators
+    picture_hidden: bool
 
 
 def push(
@@ -90,18 +91,14 @@ def push(
     """
     pairs = _joined(queries, pins, samples)
     ready = _finished(finished)
+    report = dict.fromkeys(("n_new", "n_finished", "n_unsent", "n_without_picture"), 0)
+    countries, n_surplus, done = {}, 0, 0
     with desk.store.lock():
         people = ensure_people(desk, {name for rows in ready.values() for name in rows})
-        report: dict[str, int] = dict.fromkeys(
-            ("new", "finished", "unsent", "pictures", "surplus"), 0
-        )
-        countries: dict[str, int] = {}
-        done = 0
         for country, rows in _by_country(pairs):
             entry = ensure_project(desk, country, overlap)
             countries[country] = entry.project_id
-            pictures = _pictures(desk, entry)
-            makers = _Makers(desk, pictures, ready, people)
+            makers = _Makers(desk, _pictures(desk, entry), ready, people)
             before = desk.studio.project(entry.project_id)
             fresh = before is not None and before.n_tasks == 0
             for part in chunks(rows, chunk):
@@ -110,21 +107,12 @@ def push(
                 _deliver(desk, entry, items, people, report, ask_first=not fresh)
                 done += len(items)
                 progress(done, pairs.height, f"{country} pushed".strip())
-            report["surplus"] += _sweep(desk, entry)
-            report["pictures"] += makers.n_without_picture
-    return Pushed(
-        n_pairs=pairs.height,
-        n_new=report["new"],
-        n_finished=report["finished"],
-        n_unsent=report["unsent"],
-        n_without_picture=report["pictures"],
-        n_surplus=report["surplus"],
-        countries=countries,
-    )
+            n_surplus += _sweep(desk, entry)
+    return Pushed(n_pairs=pairs.height, n_surplus=n_surplus, countries=countries, **report)
 
 
 class _Makers:
-    """Makes tasks of pairs, and counts the pictures that cannot be shown."""
+    """Makes tasks of pairs."""
 
     def __init__(
         self,
@@ -137,17 +125,16 @@ class _Makers:
         self._pictures = pictures
         self._ready = ready
         self._people = people
-        self.n_without_picture = 0
 
     def item(self, country: str, row: Json) -> _Item:
         data = task_data(row["query"], row["pin"], self._pictures)
         key = pair_key(self._key, country, row["query_id"], row["pin_id"], data)
-        self.n_without_picture += bool(row["pin"].get("image") and not data["image_html"])
+        hidden = bool(row["pin"].get("image") and not data["image_html"])
         mine = self._ready.get((row["query_id"], row["pin_id"]), {})
         task: Json = {"data": {"pair_key": key, **data}}
         if mine:
             task["annotations"] = [self._annotation(key, judgment) for judgment in mine.values()]
-        return _Item(key, row["query_id"], row["pin_id"], task, tuple(mine))
+        return _Item(key, row["query_id"], row["pin_id"], task, tuple(mine), hidden)
 
     def _annotation(self, key: str, judgment: Json) -> Json:
         return {
@@ -175,13 +162,14 @@ def _deliver(
         for item in items:
             for task in there.get(item.key, [])[:1]:
                 known = {one.get("import_id") for one in task["annotations"]}
-                report["unsent"] += sum(
+                report["n_unsent"] += sum(
                     import_id(item.key, name) not in known
                     and not has_graded(task, numbers.get(people[name].email, -1))
                     for name in item.finished
                 )
-    report["new"] += len(todo)
-    report["finished"] += sum(len(item.finished) for item in todo)
+    report["n_new"] += len(todo)
+    report["n_without_picture"] += sum(item.picture_hidden for item in todo)
+    report["n_finished"] += sum(len(item.finished) for item in todo)
     left = list(todo)
 
     def done() -> bool:

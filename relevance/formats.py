@@ -103,7 +103,14 @@ def read_bytes(path: Path, made_by: str) -> bytes:
         raise MissingInputError(path, made_by)
     if path.is_dir():
         raise TableError("this is a folder, not a file", path=path, way_out="Name the file in it")
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TableError(
+            f"the file cannot be read ({error.strerror})",
+            path=path,
+            way_out="Check its permissions",
+        ) from None
     if data[:2] != b"\x1f\x8b":
         return data
     try:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from annotation.desk import Desk
+    from annotation.push import Pushed
+    from relevance.workspace import Workspace
 
 app = typer.Typer(
     help="Sample pairs, have them graded in Label Studio, adjudicate the grades.",
@@ -53,7 +55,8 @@ def serve(
     """Runs a real Label Studio for a workspace until Ctrl-C.
 
     It has its own environment in the cache folder (installed at the first call; 1 to 3 minutes),
-    keeps its data in WORKSPACE/label-studio and listens on loopback only:
+    keeps its data in WORKSPACE/label-studio and listens on loopback only. The environment variable
+    GRADEWISE_LABEL_STUDIO names an existing label-studio command to use instead:
 
         gradewise annotation serve --workspace demo
     """
@@ -68,8 +71,8 @@ def serve(
         notes.print(f"Label Studio is ready: {executable}")
         return
     server = LocalServer(workspace / FOLDER, port=port)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    former = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
         with progress_bar("Label Studio") as progress:
             server.start().wait_ready(progress=progress)
@@ -86,6 +89,8 @@ def serve(
         notes.print("stopping Label Studio")
     finally:
         server.stop()
+        for number, handler in zip(numbers, former, strict=True):
+            signal.signal(number, handler)
 
 
 @app.command()
@@ -118,8 +123,6 @@ def sample(
 
         gradewise annotation sample --workspace demo --run production --run candidate --queries 30
     """
-    import polars as pl
-
     from annotation import sampling
     from relevance.errors import InputError
     from relevance.records import DRAWS
@@ -141,21 +144,15 @@ def sample(
         drawn = sampling.sample_pairs(candidates, asked, pairs, by=strata, draw=draw, seed=seed)
     else:
         drawn = sampling.everything(candidates, asked, by=strata, draw=draw)
-    n_drawn = drawn.height
-    if append and space.has("samples"):
-        former = space.read("samples")
-        drawn = pl.concat([former, drawn], how="diagonal_relaxed").unique(
-            ["query_id", "pin_id", "draw"], keep="first"
-        )
     space.write(
         "samples",
-        drawn,
+        _appended(space, drawn) if append else drawn,
         command="annotation sample",
         inputs=space.hashes("queries", "pairs"),
         config={"runs": run or [], "depth": depth, "queries": queries, "pairs": pairs, "by": by},
         seed=seed,
     )
-    notes.print(f"{n_drawn:,} of {candidates.height:,} candidate pairs drawn ({draw})")
+    notes.print(f"{drawn.height:,} of {candidates.height:,} candidate pairs drawn ({draw})")
 
 
 @app.command()
@@ -195,6 +192,11 @@ def push(
         pushed = send(
             desk, queries, pins, samples, overlap=overlap, finished=ready, progress=progress
         )
+    _tell(pushed)
+    _show([{"country": name, "project": n} for name, n in pushed.countries.items()], Format.TEXT)
+
+
+def _tell(pushed: Pushed) -> None:
     there = pushed.n_pairs - pushed.n_new
     notes.print(f"{pushed.n_new:,} pairs pushed, {there:,} were there already")
     if pushed.n_finished:
@@ -206,7 +208,6 @@ def push(
             f"{pushed.n_without_picture:,} pictures cannot be shown: use images/ of the workspace "
             "with its own server, or name their host with --image-host"
         )
-    _show([{"country": name, "project": n} for name, n in pushed.countries.items()], Format.TEXT)
 
 
 @app.command()
@@ -321,20 +322,27 @@ def _desk(workspace: Path, server: str | None, image_hosts: list[str]) -> Desk:
     return open_desk(workspace, server=server, image_hosts=image_hosts)
 
 
-def _candidates(space: Any, runs: list[str], depth: int) -> pl.DataFrame:
+def _candidates(space: Workspace, runs: list[str], depth: int) -> pl.DataFrame:
     from annotation.sampling import pool
     from relevance.tables import read_table
 
     if not runs:
-        found: pl.DataFrame = space.read("pairs", made_by="gradewise data import").select(
-            "query_id", "pin_id"
-        )
-        return found
+        pairs = space.read("pairs", made_by="gradewise data import")
+        return pairs.select("query_id", "pin_id")
     frames = [
         read_table(name, "runs") if Path(name).is_file() else space.read(f"runs-{name}")
         for name in runs
     ]
     return pool(frames, depth)
+
+
+def _appended(space: Workspace, drawn: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    if not space.has("samples"):
+        return drawn
+    both = pl.concat([space.read("samples"), drawn], how="diagonal_relaxed")
+    return both.unique(["query_id", "pin_id", "draw"], keep="first")
 
 
 def _with_probabilities(qrels: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:

@@ -54,9 +54,16 @@ def bases(*, form: FormatOption = Format.TEXT) -> None:
     from relevance.teacher.bases import BASES
     from relevance.teacher.weights import describe_source
 
-    header = ["name", "parameters", "languages", "licence", "weights"]
+    header = ["name", "parameters", "layers", "languages", "licence", "weights"]
     rows = [
-        [base.name, f"{base.parameters / 1e6:.1f} M", base.languages, base.licence, source]
+        [
+            base.name,
+            f"{base.parameters / 1e6:.1f} M",
+            str(base.kept_layers or "all"),
+            base.languages,
+            base.licence,
+            source,
+        ]
         for base, source in ((base, describe_source(base)) for base in BASES.values())
     ]
     if form is Format.JSON:
@@ -90,10 +97,15 @@ def train(
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", min=0.0)] = None,
     frozen_layers: Annotated[
         int | None,
-        typer.Option("--frozen-layers", min=0, help="Lowest layers to leave as they are."),
+        typer.Option(
+            "--frozen-layers",
+            min=0,
+            help="Lowest layers to leave as they are.",
+        ),
     ] = None,
     layers: Annotated[
-        int | None, typer.Option("--layers", min=1, help="Lowest layers to keep; all if not given.")
+        int | None,
+        typer.Option("--layers", min=1, help="Lowest layers to keep; see bases."),
     ] = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=16, help="Longest input; time grows with it.")

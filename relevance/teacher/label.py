@@ -25,8 +25,8 @@ from relevance.progress import Progress, silent
 from relevance.provenance import seen_queries, write_provenance
 from relevance.teacher.encode import Encoded
 from relevance.teacher.model import LoadedTeacher, load_teacher
+from relevance.teacher.pairs import join_texts
 from relevance.teacher.predict import Floats, predict_logits, predictions_frame, softmax
-from relevance.teacher.train import join_texts
 from relevance.training import resolve_precision, threads
 
 MANIFEST = "manifest.json"

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from relevance.errors import InputError, ModelError
-from relevance.grades import GRADES
+from relevance.errors import ModelError
 from relevance.progress import Progress, silent
 from relevance.provenance import hash_query, write_provenance
 from relevance.results import Evaluate, Row
@@ -31,6 +30,7 @@ from relevance.teacher.model import (
     save_teacher,
     write_settings,
 )
+from relevance.teacher.pairs import join_texts, with_targets
 from relevance.teacher.predict import (
     PROBABILITIES,
     Floats,
@@ -40,7 +40,7 @@ from relevance.teacher.predict import (
     softmax,
 )
 from relevance.teacher.weights import Weights, prepare_weights
-from relevance.text import TEXT_FEATURES, pick_features, render_pins
+from relevance.text import TEXT_FEATURES, pick_features
 from relevance.training import (
     autocast,
     hash_rows,
@@ -66,10 +66,10 @@ class TeacherConfig:
         weight_decay: Of weight matrices.
         clip_norm: Longest gradient.
         dropout: Of the pooled state; the encoder has none.
-        frozen_layers: So many of the lowest layers stay as they are (with all embeddings); word
-            embeddings always do.
-        layers: Layers of the base to keep, the lowest ones; None for all. The upper ones serve the
-            base's own task most; without them training and labelling take so much less time.
+        frozen_layers: So many of the lowest layers stay as they are, with all embeddings; None for
+            what suits the base. Word embeddings always do.
+        layers: Layers of the base to keep, the lowest ones; None for what suits the base. The upper
+            ones serve the base's own task most, and each costs time in training and labelling.
         max_tokens: Longest input; time grows with it.
         text_features: Which text features of a Pin are read.
         validation_share: Share of the queries held back for validation and calibration.
@@ -80,17 +80,17 @@ class TeacherConfig:
     """
 
     base: str = DEFAULT_BASE
-    epochs: int = 3
+    epochs: int = 2
     batch_size: int = 32
-    learning_rate: float = 1e-4
+    learning_rate: float = 2e-4
     head_learning_rate: float = 1e-3
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     dropout: float = 0.1
-    frozen_layers: int = 0
+    frozen_layers: int | None = None
     layers: int | None = None
-    max_tokens: int = 96
+    max_tokens: int = 64
     text_features: tuple[str, ...] = tuple(feature.name for feature in TEXT_FEATURES)
     validation_share: float = 0.1
     checkpoint_steps: int = 100
@@ -224,70 +224,6 @@ def _is_finished(out: Path, identity: str, *, replace_stale: bool) -> bool:
     )
 
 
-def with_targets(qrels: pl.DataFrame) -> pl.DataFrame:
-    """query_id, pin_id and p1…p5: the row's soft label where it has one, else 1 at its grade.
-
-    Raises:
-        InputError: No row, a grade outside 1-5, or a soft label that does not sum to 1.
-    """
-    if qrels.is_empty():
-        raise InputError("qrels hold no pair to learn from. Grade some pairs and adjudicate them")
-    levels = [grade.number for grade in GRADES]
-    wrong = qrels.filter(~pl.col("grade").is_in(levels) | pl.col("grade").is_null())
-    if wrong.height:
-        query, pin, grade = wrong.select("query_id", "pin_id", "grade").row(0)
-        raise InputError(
-            f"qrels: query {query!r}, pin {pin!r}: grade must be 1-5 to train a teacher, "
-            f"got {grade}. Map the grades to five ({wrong.height} such rows)"
-        )
-    soft = all(name in qrels.columns for name in PROBABILITIES)
-    given = (
-        pl.all_horizontal(pl.col(name).is_not_null() for name in PROBABILITIES)
-        if soft
-        else pl.lit(value=False)
-    )
-    hard = [(pl.col("grade") == level).cast(pl.Float64) for level in levels]
-    targets = [
-        pl.when(given).then(pl.col(name) if soft else one).otherwise(one).alias(name)
-        for name, one in zip(PROBABILITIES, hard, strict=True)
-    ]
-    rows = qrels.select("query_id", "pin_id", *targets).sort("query_id", "pin_id")
-    total = rows.select(pl.sum_horizontal(PROBABILITIES).alias("total"))["total"]
-    if bool(((total - 1).abs() > 1e-3).any()):
-        query, pin = rows.row(int((total - 1).abs().arg_max() or 0))[:2]
-        raise InputError(
-            f"qrels: query {query!r}, pin {pin!r}: p1…p5 must sum to 1. Adjudicate again"
-        )
-    return rows
-
-
-def join_texts(
-    rows: pl.DataFrame,
-    queries: pl.DataFrame,
-    pins: pl.DataFrame,
-    text_features: Sequence[str],
-) -> pl.DataFrame:
-    """`rows` with `query` and `pin` texts added, in their order.
-
-    Raises:
-        InputError: A query or Pin of `rows` is not in its table.
-    """
-    wanted = pins.join(rows.select("pin_id").unique(), on="pin_id", how="semi")
-    pin_texts = render_pins(wanted, pick_features(text_features)).rename({"text": "pin"})
-    query_texts = queries.select("query_id", pl.col("text").alias("query"))
-    joined = rows.join(query_texts, on="query_id", how="left", maintain_order="left").join(
-        pin_texts, on="pin_id", how="left", maintain_order="left"
-    )
-    for column, key, table in (("query", "query_id", "queries"), ("pin", "pin_id", "pins")):
-        missing = joined.filter(pl.col(column).is_null())[key].unique().sort()
-        if len(missing):
-            raise InputError(
-                f"{key} {missing[0]!r} is not in {table} ({len(missing)} missing). "
-                f"Give the {table} that these pairs were made from"
-            )
-    return joined
-
-
 def _held_back(query_ids: list[str], config: TeacherConfig) -> list[str]:
     """Queries for validation: a share, at least one, none where there are fewer than five."""
     if len(query_ids) < 5 or config.validation_share <= 0:
@@ -299,11 +235,12 @@ def _held_back(query_ids: list[str], config: TeacherConfig) -> list[str]:
 
 def _make_fit(examples: _Labelled, weights: Weights, out: Path, config: TeacherConfig) -> Fit:
     encoder = PairEncoder(read_tokenizer(weights.folder), weights.base, config.max_tokens)
+    frozen = config.frozen_layers
     teacher = new_teacher(
         weights,
         dropout=config.dropout,
-        layers=config.layers,
-        frozen_layers=config.frozen_layers,
+        layers=config.layers or weights.base.kept_layers,
+        frozen_layers=weights.base.frozen_layers if frozen is None else frozen,
         seed=config.seed,
     )
     checkpoint = out / CHECKPOINT
@@ -378,4 +315,5 @@ def _document(
         "training": (examples.training["query_id"].n_unique(), examples.training.height),
         "validation": (examples.validation["query_id"].n_unique(), examples.validation.height),
     }
-    (out / "README.md").write_text(model_card(settings, counts))
+    layers = json.loads((out / "config.json").read_text()).get("num_hidden_layers")
+    (out / "README.md").write_text(model_card(settings, counts, layers=layers))

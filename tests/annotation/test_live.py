@@ -27,7 +27,7 @@ pytestmark = [
 
 SAID = ["query_id", "pin_id", "annotator", "grade", "flag", "comment", "seconds"]
 DRAWING = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 30"><rect width="9" height="9"/></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 5"><rect width="3" height="4"/></svg>'
 )
 
 
@@ -155,8 +155,9 @@ def test_a_person_grades_by_keyboard(chromium, server, desk, workspace, queries,
     asked = queries.head(1).with_columns(
         country=pl.lit("JP"), text=pl.lit("ラグ 北欧"), query_id=pl.lit("jp")
     )
+    pictured = pins.with_columns(image=pl.lit("images/p0.svg"))
     todo = pl.DataFrame({"query_id": ["jp"] * 4, "pin_id": ["p0", "p1", "p2", "p3"]})
-    project = push(desk, asked, pins, todo, overlap=1).countries["JP"]
+    project = push(desk, asked, pictured, todo, overlap=1).countries["JP"]
     from playwright.sync_api import sync_playwright
 
     wanted = ["5", "2", "0", "4"]
@@ -200,10 +201,15 @@ def log_in(page, server) -> None:
 
 
 def check_layout(page) -> None:
-    """Six buttons, the picture's place and the query are above the fold."""
+    """Six even buttons, the picture and the query are above the fold."""
     bottoms = page.eval_on_selector_all(
         ".rv .lsf-choices label", "all => all.map(one => one.getBoundingClientRect().bottom)"
     )
     assert len(bottoms) == 6
     assert max(bottoms) < 900
+    assert len({round(bottom) for bottom in bottoms}) == 1
     assert "ラグ 北欧" in page.inner_text(".rv .q")
+    page.wait_for_function("() => document.querySelector('.rv .cols img')?.naturalWidth > 0")
+    picture = page.locator(".rv .cols img").bounding_box()
+    assert picture["width"] > 100
+    assert picture["y"] + picture["height"] < 900

@@ -277,6 +277,16 @@ def test_missing_file_names_the_command(tmp_path: Path) -> None:
         read_table(tmp_path / "qrels.csv", "qrels")
 
 
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    path = write(tmp_path, "query_id,pin_id,grade\nq,p,3\n")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(TableError, match=r"cannot be read \(Permission denied\)\. Check its perm"):
+        read_table(path, "qrels")
+
+
 def test_a_folder_is_no_table(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="this is a folder"):
         read_table(tmp_path, "qrels")

@@ -69,9 +69,7 @@ def test_the_fallback_of_the_default_tells_what_it_cannot_show() -> None:
     assert "English only" in find_base(find_base(DEFAULT_BASE).fallback).limits
 
 
-def test_offline_the_hub_is_never_asked(
-    tiny_base: Base, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_the_hub_is_never_asked(tiny_base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> bool:
         raise AssertionError("the network was asked")
 

@@ -95,8 +95,8 @@ def test_pairs_with_the_same_texts_are_scored_once(
     assert (manifest["pairs"], manifest["distinct"], manifest["scored"]) == (256, 128, 128)
     twin = pl.col("pin_id").str.ends_with("-twin")
     probabilities = pl.col("^p[1-5]$")
-    assert labels.filter(twin).select(probabilities).equals(
-        labels.filter(~twin).select(probabilities)
+    assert (
+        labels.filter(twin).select(probabilities).equals(labels.filter(~twin).select(probabilities))
     )
 
 
@@ -106,7 +106,7 @@ def test_labels_of_other_pairs_are_refused_or_replaced(
     out = tmp_path / "labels"
     _label(tables, model, out)
     fewer = tables | {"qrels": tables["qrels"].head(10)}
-    with pytest.raises(InputError, match="labels with another pairs.* --overwrite"):
+    with pytest.raises(InputError, match=r"labels with another pairs.* --overwrite"):
         _label(fewer, model, out)
     assert _label(fewer, model, out, replace_stale=True).height == 10
     assert len(list(out.glob("shard-*.parquet"))) == 1

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from annotation import install as installation
+from annotation import server as server_module
+from annotation.desk import open_desk
+from annotation.install import (
+    cache_folder,
+    clean_environment,
+    find_executable,
+    install,
+    installed_version,
+)
+from annotation.server import LocalServer, answers, free_port, running
+from relevance.errors import ServerError, SettingsError
+
+# Behaves like Label Studio's command as far as the start is concerned.
+STAND_IN = """#!{python}
+import http.server, os, sys
+from pathlib import Path
+folder = Path(os.environ["LABEL_STUDIO_BASE_DATA_DIR"])
+database = folder / "label_studio.sqlite3"
+if sys.argv[1] == "version":
+    database.write_text("migrated")
+    sys.exit(0)
+if {broken}:
+    sys.exit("the database is broken")
+assert database.read_text() == "migrated"
+(folder / "seen.txt").write_text(os.environ["COLLECT_ANALYTICS"] + os.environ.get("DJANGO_DB", ""))
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        ours = self.headers["Authorization"] == "Token " + os.environ["LABEL_STUDIO_USER_TOKEN"]
+        self.send_response(200 if ours else 401)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+host = sys.argv[sys.argv.index("--internal-host") + 1]
+port = int(sys.argv[sys.argv.index("--port") + 1])
+http.server.HTTPServer((host, port), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """An executable that stands for Label Studio's, named by the environment."""
+
+    def make(*, broken: bool = False) -> Path:
+        path = tmp_path / "env" / "bin" / "label-studio"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(STAND_IN.format(python=sys.executable, broken=broken))
+        path.chmod(0o755)
+        packages = tmp_path / "env" / "lib" / "python3" / "site-packages"
+        (packages / "label_studio-1.23.2.dist-info").mkdir(parents=True, exist_ok=True)
+        monkeypatch.setenv("GRADEWISE_LABEL_STUDIO", str(path))
+        monkeypatch.setenv("GRADEWISE_CACHE", str(tmp_path / "cache"))
+        return path
+
+    return make
+
+
+def test_start_wait_stop(stand_in, tmp_path, monkeypatch):
+    stand_in()
+    monkeypatch.setenv("DJANGO_DB", "sqlite-elsewhere")
+    server = LocalServer(tmp_path / "w" / "label-studio").start()
+    told = []
+    server.wait_ready(progress=lambda *args: told.append(args))
+    assert told[-1][0] == told[-1][1]
+    assert answers(server.url, server.api_key)
+    assert not answers(server.url, "0" * 40)
+    assert server.url.startswith("http://127.0.0.1:")
+    assert running(server.data_dir).url == server.url
+    assert (server.data_dir / "seen.txt").read_text() == "false"
+    for name in ("secrets.json", "server.json"):
+        assert stat.S_IMODE((server.data_dir / name).stat().st_mode) == 0o600
+    second = LocalServer(server.data_dir).start().wait_ready()
+    assert second.url == server.url
+    second.stop()
+    assert answers(server.url, server.api_key)
+    server.stop()
+    server.stop()
+    assert not answers(server.url, server.api_key)
+    assert running(server.data_dir) is None
+
+
+def test_secrets_stay_the_same_and_are_not_in_the_log(stand_in, tmp_path):
+    stand_in()
+    folder = tmp_path / "label-studio"
+    with LocalServer(folder) as server:
+        first = server.secrets
+    with LocalServer(folder) as server:
+        assert server.secrets == first
+    log = (folder / "label-studio.log").read_text()
+    assert first.password not in log
+    assert first.token not in log
+    assert len(first.password) >= 16
+
+
+def test_a_server_that_breaks_is_told_with_its_last_words(stand_in, tmp_path):
+    stand_in(broken=True)
+    with (
+        pytest.raises(ServerError, match=r"stopped while starting: .*the database is broken"),
+        LocalServer(tmp_path / "label-studio"),
+    ):
+        pass
+
+
+def test_a_server_that_does_not_answer_is_given_up(stand_in, tmp_path):
+    path = stand_in()
+    path.write_text(path.read_text().replace("serve_forever()", "fileno() and input()"))
+    path.write_text(
+        path.read_text().replace(
+            "import http", "import time; input = lambda: time.sleep(60)\nimport http", 1
+        )
+    )
+    server = LocalServer(tmp_path / "label-studio").start()
+    with pytest.raises(ServerError, match="did not answer within 1 s"):
+        server.wait_ready(timeout=1)
+    server.stop()
+
+
+def test_a_taken_port_is_told_or_gone_around(stand_in, tmp_path):
+    stand_in()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) != port
+        with pytest.raises(ServerError, match=f"port {port} is taken"):
+            LocalServer(tmp_path / "label-studio", port=port).start()
+
+
+def test_a_stale_note_of_a_dead_server_is_ignored(tmp_path):
+    note = {"url": "http://127.0.0.1:1", "pid": 2**22 - 3, "owner": 1}
+    (tmp_path / "server.json").write_text(json.dumps(note))
+    assert running(tmp_path) is None
+    (tmp_path / "server.json").write_text("{broken")
+    assert running(tmp_path) is None
+
+
+def test_a_dead_process_that_nobody_waited_for_is_dead():
+    with subprocess.Popen([sys.executable, "-c", "print('done')"], stdout=subprocess.PIPE) as child:
+        child.stdout.read()
+        deadline = time.monotonic() + 10
+        while server_module._alive(child.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not server_module._alive(child.pid)
+        assert child.returncode is None, "nobody waited for it yet"
+
+
+def test_a_workspace_without_server_says_how_to_start_one(tmp_path):
+    with pytest.raises(ServerError, match="gradewise annotation serve --workspace"):
+        open_desk(tmp_path)
+
+
+def test_a_foreign_server_needs_a_token(tmp_path, monkeypatch):
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY", raising=False)
+    with pytest.raises(SettingsError, match="LABEL_STUDIO_API_KEY"):
+        open_desk(tmp_path, server="http://127.0.0.1:1")
+
+
+def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADEWISE_CACHE", "/a/b")
+    assert cache_folder() == Path("/a/b")
+    monkeypatch.delenv("GRADEWISE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+    assert cache_folder() == Path("/x/gradewise")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert cache_folder() == Path("/home/ann/.cache/gradewise")
+
+
+def test_a_named_executable_must_be_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADEWISE_LABEL_STUDIO", str(tmp_path))
+    with pytest.raises(SettingsError, match="is not an executable"):
+        find_executable()
+
+
+def test_the_database_is_prepared_once(stand_in, tmp_path):
+    executable = stand_in()
+    assert installed_version(executable) == "1.23.2"
+    told = []
+    assert install(lambda *args: told.append(args)) == executable
+    assert (tmp_path / "cache" / "label-studio-1.23.2.sqlite3").read_text() == "migrated"
+    assert "preparing" in told[0][2]
+    told.clear()
+    install(lambda *args: told.append(args))
+    assert told == []
+
+
+def test_an_interrupted_installation_is_done_again(stand_in, tmp_path, monkeypatch):
+    stand_in()
+    monkeypatch.delenv("GRADEWISE_LABEL_STUDIO")
+    folder = cache_folder() / "label-studio-1.23.2"
+    folder.mkdir(parents=True)
+    (folder / "half").touch()
+    assert find_executable() is None
+    commands = []
+
+    def run(command, progress):
+        commands.append(command)
+        if "venv" in command:
+            (folder / "bin").mkdir(parents=True)
+            (folder / "bin" / "label-studio").write_text(
+                (tmp_path / "env/bin/label-studio").read_text()
+            )
+            (folder / "bin" / "label-studio").chmod(0o755)
+        elif "-c" in command:
+            raise ServerError("no wheel for this Python")
+
+    monkeypatch.setattr(installation, "_run", run)
+    assert install() == folder / "bin" / "label-studio"
+    assert not (folder / "half").exists()
+    assert find_executable() == folder / "bin" / "label-studio"
+    assert [command[-1] for command in commands[1:]] == ["label-studio==1.23.2"] * 2
+    assert Path(commands[1][commands[1].index("-c") + 1]).read_text().count("label-studio==1.23.2")
+    install()
+    assert len(commands) == 3
+
+
+def test_a_failing_pip_is_told(monkeypatch):
+    with pytest.raises(ServerError, match=r"failed: .*no such package.*GRADEWISE_LABEL_STUDIO"):
+        installation._run(
+            [sys.executable, "-c", "print('no such package'); raise SystemExit(1)"], print
+        )
+
+
+def test_nothing_of_our_environment_redirects_the_server(monkeypatch):
+    for name in ("LABEL_STUDIO_BASE_DATA_DIR", "POSTGRE_HOST", "DJANGO_DB", "PYTHONPATH"):
+        monkeypatch.setenv(name, "elsewhere")
+    settings = clean_environment({"LABEL_STUDIO_HOST": "here"})
+    assert "elsewhere" not in settings.values()
+    assert settings["LABEL_STUDIO_HOST"] == "here"
+    assert settings["COLLECT_ANALYTICS"] == settings["LATEST_VERSION_CHECK"] == "false"
+    assert settings["SENTRY_DSN"] == settings["FRONTEND_SENTRY_DSN"] == ""
