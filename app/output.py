@@ -40,7 +40,7 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 LevelOption = Annotated[float, typer.Option("--level", help="Confidence level of intervals.")]
 
-notes = Console(stderr=True)
+notes = Console(stderr=True, soft_wrap=True)
 """Console of progress, notes and warnings; stdout holds results only."""
 
 

@@ -1,4 +1,4 @@
-"""The grade scale: numbers, names, guideline texts, gains, thresholds. The single source of truth."""
+"""The grade scale: numbers, names, guidelines, gains, thresholds. The single source of truth."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def linear(grades: Floats) -> Floats:
 
 def exp(grades: Floats) -> Floats:
     """2^(grade - 1) - 1, never below 0 (Burges et al. 2005, shifted to grades from 1)."""
-    return np.exp2(np.maximum(grades - 1.0, 0.0)) - 1.0
+    return np.asarray(np.exp2(np.maximum(grades - 1.0, 0.0)) - 1.0)
 
 
 def raw(grades: Floats) -> Floats:
@@ -57,7 +57,7 @@ def raw(grades: Floats) -> Floats:
 
 def raw_exp(grades: Floats) -> Floats:
     """2^max(grade, 0) - 1: the exponential gain of scales whose worst grade is 0."""
-    return np.exp2(np.maximum(grades, 0.0)) - 1.0
+    return np.asarray(np.exp2(np.maximum(grades, 0.0)) - 1.0)
 
 
 def esci(grades: Floats) -> Floats:

@@ -127,7 +127,7 @@ class Qrel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A Pin that a system returned for a query; the score decides, rank only where it is missing."""
+    """A Pin that a system returned; the score decides, the rank only where it is missing."""
 
     system: str | None = column("Name of the system", optional=True)
     query_id: str = column("Query")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def train(bench: Bench, config: Any, progress: Progress) -> str:
     """Trains the teacher on one country's judgments."""
+    from relevance.teacher.model import read_settings
     from relevance.teacher.train import train_teacher
 
     queries = bench.read("queries")
@@ -30,10 +31,13 @@ def train(bench: Bench, config: Any, progress: Progress) -> str:
         config,
         evaluate=_evaluator(qrels, queries),
         resume=True,
+        replace_stale=True,
         progress=progress,
     )
-    n_queries = qrels["query_id"].n_unique()
-    return f"{config.base} on {len(qrels):,} {TRAINING_COUNTRY} pairs of {n_queries} queries"
+    settings = read_settings(out)
+    note = f" · {settings.note}" if settings.note else ""
+    n = qrels["query_id"].n_unique()
+    return f"{settings.base} on {len(qrels):,} {TRAINING_COUNTRY} pairs of {n} queries{note}"
 
 
 def label(bench: Bench, progress: Progress) -> str:
@@ -48,6 +52,7 @@ def label(bench: Bench, progress: Progress) -> str:
         bench.read("pins"),
         model,
         bench.root / "labels",
+        replace_stale=True,
         progress=progress,
     )
     bench.write("predictions-teacher", predictions, inputs=("pairs",), model=model)

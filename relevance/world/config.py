@@ -34,7 +34,7 @@ class WorldConfig:
     """
 
     seed: int = 0
-    queries: Mapping[str, int] = field(default_factory=lambda: _QUERIES)
+    queries: Mapping[str, int] = field(default_factory=lambda: dict(_QUERIES))
     pins: int = 4000
     candidates: int = 30
     users: int = 30_000
