@@ -47,9 +47,9 @@ class Space:
     noise: float
 
 
-SEARCH = Space("search", (0.5, 0.6, 0.9, 0.75, 0.4, 0.6), 0.3, 0.3, 2.0)
+SEARCH = Space("search", (0.5, 0.6, 0.9, 0.5, 0.2, 0.35), 0.3, 0.3, 2.2)
 VISUAL = Space("visual", (0.4, 0.3, 0.8, 0.6, 0.9, 0.4), 0.0, 0.1, 2.0)
-GRAPH = Space("graph", (0.7, 0.8, 0.7, 0.6, 0.1, 0.6), 0.5, 0.5, 2.0)
+GRAPH = Space("graph", (0.7, 0.8, 0.7, 0.4, 0.1, 0.4), 0.5, 0.5, 2.2)
 _LANGUAGES = ("en", "fr", "es", "ja")
 
 

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from relevance.world.config import WorldConfig, stream
 
-ATTRACTION = (0.02, 0.04, 0.08, 0.15, 0.24)
+ATTRACTION = (0.04, 0.06, 0.08, 0.11, 0.14)
 """P(click | looked at) of the grades 1-5."""
 
-LONG = (0.10, 0.20, 0.35, 0.50, 0.60)
+LONG = (0.20, 0.26, 0.33, 0.42, 0.48)
 """P(long click | click)."""
 
-SAVED = (0.02, 0.05, 0.12, 0.24, 0.34)
+SAVED = (0.06, 0.08, 0.12, 0.18, 0.22)
 """P(save | click)."""
 
 _SCROLL = 0.95
-_TASTE = 0.6
+_TASTE = 0.9
 
 
 def examined(rank: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -46,8 +46,8 @@ def make_pairs(
     rank = frame["rank"].to_numpy()
     taste = rng.lognormal(-(_TASTE**2) / 2, _TASTE, frame.height)
     click = np.clip(np.array(ATTRACTION)[level] * taste, 0, 0.9) * examined(rank)
-    # A log keeps a sample of one in ten searches.
-    searches = np.rint(frame["traffic"].to_numpy() / 10).astype(np.int64)
+    # A log keeps a sample of one in forty searches.
+    searches = np.rint(frame["traffic"].to_numpy() / 40).astype(np.int64)
     impressions = rng.binomial(searches, _SCROLL ** (rank - 1))
     clicks = rng.binomial(impressions, click)
     counts = {

@@ -188,10 +188,10 @@ def _describe(meaning: Meaning, words: Vocabulary, choose: Chooser) -> Fields:
     interest = INTERESTS[INTEREST_OF[meaning.subject]]
     author = Author(words, choose)
     title = choose.pick(words.titles[interest.kind]).replace(
-        "{p}", author.phrase(_some(meaning, choose, 0.6, 0.5, 0.7))
+        "{p}", author.phrase(_some(meaning, choose, 0.85, 0.75, 0.9))
     )
     link = author.phrase(_some(meaning, choose, 0.4, 0.35, 0.5))
-    shown = _some(meaning, choose, 0.75, 0.85, 0.85)
+    shown = _some(meaning, choose, 0.9, 0.9, 0.9)
     return {
         "title": sentence_case(title),
         "description": _description(meaning, author) if choose.chance(0.85) else None,
