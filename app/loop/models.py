@@ -60,23 +60,30 @@ def label(bench: Bench, progress: Progress) -> str:
 
 
 def distill(bench: Bench, config: Any, progress: Progress) -> str:
-    """Trains two students, on the teacher's soft labels and on people's grades alone.
+    """Trains two students: with the teacher's soft labels, and on people's grades alone.
 
-    Neither sees a query that is measured on.
+    The first learns the trusted grades of the pairs that people graded, and the teacher's soft labels
+    of all others. Neither sees a query that is measured on.
     """
     import polars as pl
 
-    from relevance.blend import runs_from
+    from relevance.blend import PROBABILITIES, runs_from
     from relevance.student.distill import distill_student
     from relevance.student.score import score_pairs
 
     inputs, pairs = _student_inputs(bench), bench.read("pairs")
     measured = bench.read("samples").filter(pl.col("draw") == "measure")
-    soft = bench.read("predictions-teacher").join(measured, on="query_id", how="anti")
+    graded = training_qrels(bench).select("query_id", "pin_id", *PROBABILITIES)
+    soft = (
+        bench.read("predictions-teacher")
+        .join(measured, on="query_id", how="anti")
+        .join(graded, on=["query_id", "pin_id"], how="anti")
+        .select("query_id", "pin_id", *PROBABILITIES)
+    )
     teacher = bench.root / "models" / "teacher"
     for name, targets, seen in (
-        ("student", soft, seen_queries(teacher)),
-        ("student_human", training_qrels(bench), ()),
+        ("student", pl.concat([graded, soft]), seen_queries(teacher)),
+        ("student_human", graded, ()),
     ):
         model = bench.root / "models" / name
         distill_student(targets, inputs, model, config, seen_queries=seen, progress=progress)
@@ -89,7 +96,10 @@ def distill(bench: Bench, config: Any, progress: Progress) -> str:
         inputs=("predictions-student",),
         model=bench.root / "models" / "student",
     )
-    return f"on {len(soft):,} pairs with the teacher's soft labels; scores {len(pairs):,} pairs"
+    return (
+        f"on {len(soft):,} soft labels of the teacher and {len(graded):,} grades of people; "
+        f"scores {len(pairs):,} pairs"
+    )
 
 
 def _student_inputs(bench: Bench) -> StudentInputs:

@@ -80,8 +80,8 @@ class TeacherConfig:
     """
 
     base: str = DEFAULT_BASE
-    epochs: int = 2
-    batch_size: int = 32
+    epochs: int = 3
+    batch_size: int = 16
     learning_rate: float = 2e-4
     head_learning_rate: float = 1e-3
     warmup: float = 0.1

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from relevance.world.config import WorldConfig, stream
 
-ATTRACTION = (0.04, 0.06, 0.08, 0.11, 0.14)
+ATTRACTION = (0.05, 0.065, 0.08, 0.10, 0.12)
 """P(click | looked at) of the grades 1-5."""
 
-LONG = (0.20, 0.26, 0.33, 0.42, 0.48)
+LONG = (0.24, 0.28, 0.33, 0.39, 0.44)
 """P(long click | click)."""
 
-SAVED = (0.06, 0.08, 0.12, 0.18, 0.22)
+SAVED = (0.08, 0.10, 0.12, 0.15, 0.18)
 """P(save | click)."""
 
 _SCROLL = 0.95
-_TASTE = 0.9
+_TASTE = 1.0
 
 
 def examined(rank: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -46,8 +46,8 @@ def make_pairs(
     rank = frame["rank"].to_numpy()
     taste = rng.lognormal(-(_TASTE**2) / 2, _TASTE, frame.height)
     click = np.clip(np.array(ATTRACTION)[level] * taste, 0, 0.9) * examined(rank)
-    # A log keeps a sample of one in forty searches.
-    searches = np.rint(frame["traffic"].to_numpy() / 40).astype(np.int64)
+    # A log keeps a sample of one in a hundred searches.
+    searches = np.rint(frame["traffic"].to_numpy() / 100).astype(np.int64)
     impressions = rng.binomial(searches, _SCROLL ** (rank - 1))
     clicks = rng.binomial(impressions, click)
     counts = {

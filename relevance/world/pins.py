@@ -188,10 +188,10 @@ def _describe(meaning: Meaning, words: Vocabulary, choose: Chooser) -> Fields:
     interest = INTERESTS[INTEREST_OF[meaning.subject]]
     author = Author(words, choose)
     title = choose.pick(words.titles[interest.kind]).replace(
-        "{p}", author.phrase(_some(meaning, choose, 0.85, 0.75, 0.9))
+        "{p}", author.phrase(_some(meaning, choose, 0.95, 0.9, 0.95))
     )
-    link = author.phrase(_some(meaning, choose, 0.4, 0.35, 0.5))
-    shown = _some(meaning, choose, 0.9, 0.9, 0.9)
+    link = author.phrase(_some(meaning, choose, 0.2, 0.2, 0.25))
+    shown = _some(meaning, choose, 0.97, 0.97, 0.97)
     return {
         "title": sentence_case(title),
         "description": _description(meaning, author) if choose.chance(0.85) else None,
@@ -220,7 +220,7 @@ def _hints(meaning: Meaning, words: Vocabulary, choose: Chooser, probability: fl
 def _description(meaning: Meaning, author: Author) -> str:
     words, choose = author.words, author.choose
     kind = INTERESTS[INTEREST_OF[meaning.subject]].kind
-    phrase = author.phrase(_some(meaning, choose, 0.4, 0.5, 0.4))
+    phrase = author.phrase(_some(meaning, choose, 0.2, 0.25, 0.2))
     sentences = [sentence_case(choose.pick(words.sentences[kind]).replace("{p}", phrase))]
     sentences += _hints(meaning, words, choose, 0.65)
     if choose.chance(0.4):
