@@ -62,8 +62,8 @@ def label(bench: Bench, progress: Progress) -> str:
 def distill(bench: Bench, config: Any, progress: Progress) -> str:
     """Trains two students: with the teacher's soft labels, and on people's grades alone.
 
-    The first learns the trusted grades of the pairs that people graded, and the teacher's soft labels
-    of all others. Neither sees a query that is measured on.
+    The first learns people's trusted grades where there are any, and the teacher's soft labels of
+    all other pairs. Neither sees a query that is measured on.
     """
     import polars as pl
 
