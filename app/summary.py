@@ -33,17 +33,17 @@ class Line:
 
 
 LINES = (
-    Line("agreement, α ordinal", "agreement", "alpha(ordinal)"),
-    Line("teacher, accuracy", "grades", "accuracy", "teacher"),
+    Line("agreement α", "agreement", "alpha(ordinal)"),
+    Line("teacher accuracy", "grades", "accuracy", "teacher"),
     Line("  majority grade", "grades", "accuracy", "majority"),
-    Line("teacher, AUROC@4", "grades", "AUROC@4", "teacher"),
-    Line("student (distilled)", "grades", "AUROC@4", "student"),
-    Line("  student (human labels)", "grades", "AUROC@4", "student_human"),
+    Line("teacher AUROC@4", "grades", "AUROC@4", "teacher"),
+    Line("student AUROC@4", "grades", "AUROC@4", "student"),
+    Line("  human labels only", "grades", "AUROC@4", "student_human"),
     Line("  BM25", "grades", "AUROC@4", "bm25"),
     Line("  chance", "grades", "AUROC@4", "chance"),
-    Line("candidate, nDCG@20", "compare", "nDCG@20", "candidate", relative=True),
-    Line("candidate, P@8", "compare", "P@8", "candidate", relative=True),
-    Line("A/B test, fulfillment rate", "experiment", "fulfilled", relative=True),
+    Line("candidate nDCG@20", "compare", "nDCG@20", "candidate", relative=True),
+    Line("candidate P@8", "compare", "P@8", "candidate", relative=True),
+    Line("A/B fulfillment", "experiment", "fulfilled", relative=True),
 )
 
 
@@ -71,8 +71,8 @@ def summary_table(
         if line.part in parts and parts[line.part].find(line.metric, system=line.system)
     ]
     if true_lift:
-        truth = [f"{true_lift[name]:+.2%}" if name in true_lift else "" for name in (ALL, *groups)]
-        rows.append(["  true lift of the world", truth[0], "", *truth[1:]])
+        truth = [f"{true_lift[name]:+.1%}" if name in true_lift else "" for name in (ALL, *groups)]
+        rows.append(["  true lift", truth[0], "", *truth[1:]])
     return ["", "all", "95 % interval", *groups], rows
 
 
@@ -95,15 +95,15 @@ def _value(row: Row | None) -> str:
 
 def _relative(row: Row | None) -> str:
     known = isinstance(row, ComparisonRow) and row.rel_difference is not None
-    return f"{row.rel_difference:+.2%}" if known and isinstance(row, ComparisonRow) else "—"
+    return f"{row.rel_difference:+.1%}" if known and isinstance(row, ComparisonRow) else "—"
 
 
 def _interval(row: Row | None, relative: bool) -> str:
     ends: tuple[float | None, float | None] = (None, None)
     form: Callable[[float], str] = "{:.3f}".format
     if relative and isinstance(row, ComparisonRow):
-        ends, form = (row.rel_difference_ci_low, row.rel_difference_ci_high), "{:+.2%}".format
+        ends, form = (row.rel_difference_ci_low, row.rel_difference_ci_high), "{:+.1%}".format
     elif row is not None and not relative:
         ends = (row.ci_low, row.ci_high)
     low, high = ends
-    return "" if low is None or high is None else f"{form(low)} to {form(high)}"
+    return "" if low is None or high is None else f"[{form(low)}, {form(high)}]"
