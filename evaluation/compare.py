@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from evaluation.intervals import Estimate, Ratio, combine, estimate_all, generator, t_quantile
 from evaluation.metrics import RANKING, Measure, parse_all
 from evaluation.metrics.lists import Floats
+from evaluation.multiplicity import holm
 from evaluation.ranking import (
     Coded,
     Scored,
@@ -230,16 +230,6 @@ def sign_flip(differences: Floats, *, seed: int = 0, key: str = "", flips: int =
         signs = rng.integers(2, size=(size, len(moved)), dtype=np.int8) * 2.0 - 1.0
         extreme += int(np.sum(np.abs(signs @ moved) >= observed))
     return (extreme + 1) / (flips + 1)
-
-
-def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
-    """Holm's adjusted p-values, in the order given."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
 
 
 @dataclass(frozen=True, slots=True)

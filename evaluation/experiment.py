@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from evaluation.lift import Comparison, lift_rows
-from evaluation.moments import Moments, holm
+from evaluation.moments import Moments
+from evaluation.multiplicity import holm
 from evaluation.sample_ratio import SampleRatio, Split
 from evaluation.sessions import DUPLICATES_UP_TO, SessionLog, SessionMoments, session_moments
 from evaluation.verdict import Evidence, Rules, decide

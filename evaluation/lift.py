@@ -12,10 +12,10 @@ from evaluation.moments import (
     Moments,
     average_contrast,
     heterogeneity,
-    holm,
     ratio_contrast,
     total,
 )
+from evaluation.multiplicity import holm
 from relevance.results import ExperimentRow
 
 SMALL_STRATUM = 20

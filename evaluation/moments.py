@@ -251,34 +251,6 @@ def sample_ratio_p(counts: Sequence[int], split: Sequence[float]) -> float:
     return float(special.chdtrc(len(counts) - 1, statistic))
 
 
-def holm(p_values: Sequence[float]) -> Floats:
-    """Holm's adjusted p-values: those below α hold together with family-wise error α.
-
-    References:
-        Holm (1979), A simple sequentially rejective multiple test procedure.
-    """
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> Floats:
-    """Adjusted p-values that control the false discovery rate of independent tests.
-
-    References:
-        Benjamini & Hochberg (1995), Controlling the false discovery rate.
-    """
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")[::-1]
-    steps = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted
-
-
 @dataclass(frozen=True, slots=True)
 class Heterogeneity:
     """Whether effects differ between groups more than chance explains.

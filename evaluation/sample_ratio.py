@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from evaluation.moments import Moments, holm, sample_ratio_p
+from evaluation.moments import Moments, sample_ratio_p
+from evaluation.multiplicity import holm
 
 FEWEST_EXPECTED = 5
 """A group where a variant expects fewer users than this is not tested: χ² is no good there."""

@@ -15,11 +15,11 @@ from evaluation.compare import (
     Stratum,
     compare_runs,
     fieller,
-    holm,
     paired_difference,
     sign_flip,
 )
 from evaluation.intervals import t_quantile
+from evaluation.multiplicity import holm
 from evaluation.ranking import evaluate_ranking
 from relevance.errors import InputError
 from relevance.provenance import hash_query

@@ -19,13 +19,12 @@ from evaluation.moments import (
     Contrast,
     Moments,
     average_contrast,
-    benjamini_hochberg,
     heterogeneity,
-    holm,
     ratio_contrast,
     sample_ratio_p,
     total,
 )
+from evaluation.multiplicity import benjamini_hochberg, holm
 
 
 @pytest.fixture(scope="module")

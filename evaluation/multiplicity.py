@@ -1,0 +1,38 @@
+"""P-values of a family (countries, metrics), adjusted for its size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def holm(p_values: Sequence[float]) -> Floats:
+    """Holm's adjusted p-values: those below α hold together with family-wise error α.
+
+    References:
+        Holm (1979), A simple sequentially rejective multiple test procedure.
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> Floats:
+    """Adjusted p-values that control the false discovery rate of independent tests.
+
+    References:
+        Benjamini & Hochberg (1995), Controlling the false discovery rate.
+    """
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")[::-1]
+    steps = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
