@@ -52,7 +52,7 @@ def test_engagement_is_biased_by_position(world: World) -> None:
         same = pairs.filter(grade=grade)
         top, deep = same.filter(pl.col("position") <= 3), same.filter(pl.col("position") >= 15)
         assert rate(top) > 2 * rate(deep), grade
-    top = pairs.filter(pl.col("position") <= 5)
+    top = pairs.filter(pl.col("position") <= 10)  # few bad Pins stand higher up
     rates = [rate(top.filter(grade=grade)) for grade in range(1, 6)]
     assert rates == sorted(rates)
     low_at_top = rate(pairs.filter((pl.col("grade") == 3) & (pl.col("position") == 1)))
@@ -89,11 +89,12 @@ def test_embeddings_inform_but_do_not_suffice(
 
 
 def test_visual_and_graph_embeddings_know_the_subject(world: World) -> None:
-    subject = world.pin_attributes["subject"].to_numpy()
+    local = (world.pins["country"] == "US").to_numpy()  # each country has a space of its own
+    subject = world.pin_attributes["subject"].to_numpy()[local][:600]
     for space in ("visual", "graph"):
-        vectors = np.stack(world.pin_embeddings[space].to_numpy())[:600]
+        vectors = np.stack(world.pin_embeddings[space].to_numpy())[local][:600]
         similarity = vectors @ vectors.T
-        same = subject[:600, None] == subject[None, :600]
+        same = subject[:, None] == subject[None, :]
         np.fill_diagonal(same, val=False)
-        other = ~same & ~np.eye(600, dtype=bool)
+        other = ~same & ~np.eye(len(subject), dtype=bool)
         assert similarity[same].mean() > similarity[other].mean() + 0.1
