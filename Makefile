@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 SLOW := slow or live or browser or data
 
-.PHONY: demo test lint test-slow bench real-data dashboard clean
+.PHONY: demo test lint test-slow real-data dashboard clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -27,9 +27,6 @@ test: lint  ## lint and every fast test
 
 test-slow: $(INSTALLED)  ## real weights, a live Label Studio, a browser, public data
 	$(BIN)/pytest -m "$(SLOW)"
-
-bench: $(INSTALLED)  ## ours against peers, in one run
-	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 real-data: $(INSTALLED)  ## docs/real-data.md from the public data sets in DATA
 	@test -n "$(DATA)" || { echo "say where the data sets are: make real-data DATA=folder"; exit 2; }

@@ -103,7 +103,10 @@ def convert(
 def describe(
     workspace: Annotated[Path, typer.Argument(help="Folder of the workspace.")],
 ) -> None:
-    """Show which tables a workspace holds: rows, queries, Pins, countries, grades, maker."""
+    """Show which tables a workspace holds: rows, queries, Pins, countries, grades, maker.
+
+    Example: gradewise data describe gradewise-demo
+    """
     if not workspace.is_dir():
         raise InputError(
             f"{workspace} is not a folder. Make a workspace with: gradewise data import"

@@ -228,7 +228,10 @@ def agreement(
 
 @app.command()
 def metrics(form: FormatOption = Format.TEXT) -> None:
-    """Every metric: how it is written, what it says, where it comes from."""
+    """Every metric: how it is written, what it says, where it comes from.
+
+    Example: gradewise evaluation metrics --format markdown
+    """
     import csv
     import json
     import sys

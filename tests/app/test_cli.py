@@ -1,6 +1,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -42,6 +44,20 @@ def test_every_noun_has_help(noun: str) -> None:
     done = CliRunner().invoke(app, [noun, "--help"])
     assert done.exit_code == 0
     assert "To come" not in done.output
+
+
+def test_every_command_shows_a_call_that_names_itself() -> None:
+    import typer.main
+
+    def walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        for name, child in getattr(command, "commands", {}).items():
+            yield from walk(child, (*words, name))
+        if not hasattr(command, "commands"):
+            yield " ".join(words), command.help or ""
+
+    helps = dict(walk(typer.main.get_command(app), ("gradewise",)))
+    assert len(helps) > 20
+    assert not [words for words, text in helps.items() if words not in " ".join(text.split())]
 
 
 def test_unknown_command_is_a_usage_error() -> None:
