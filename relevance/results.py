@@ -30,6 +30,8 @@ class Row:
         n: Units it rests on: queries, pairs or users.
         n_undefined: Units left out because the metric is undefined there.
         note: Why it is undefined, or what to know about it.
+        definition: What the figure means here: scale, gain, threshold, ideal, tie rule.
+        source: Version and hashes of the files that it was made from.
     """
 
     metric: str
@@ -42,6 +44,8 @@ class Row:
     n: int = 0
     n_undefined: int = 0
     note: str = ""
+    definition: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,40 @@ class ComparisonRow(Row):
     rel_difference_ci_high: float | None = None
     p_value: float | None = None
     p_adjusted: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedRow(ComparisonRow):
+    """A comparison over the same queries, with what stands beside its test.
+
+    Attributes:
+        p_value_t: Paired t test.
+        p_value_bootstrap: Bootstrap of the mean difference.
+        bootstrap_ci_low: Lower end of the BCa interval of the difference over queries.
+        bootstrap_ci_high: Its upper end.
+        n_wins: Queries on which the candidate is better.
+        n_ties: Queries on which both are equal.
+        n_losses: Queries on which the baseline is better.
+        mde: Smallest true difference that n queries as varied as these find with 80 % power.
+        n_unjudged: Unjudged Pins among the first k of either system.
+        difference_worst: Smallest difference that any grades of the unjudged Pins could give.
+        difference_best: Largest.
+        winner_flips: Share of draws of the grades from their posterior in which the other system
+            wins; None without label noise.
+    """
+
+    p_value_t: float | None = None
+    p_value_bootstrap: float | None = None
+    bootstrap_ci_low: float | None = None
+    bootstrap_ci_high: float | None = None
+    n_wins: int | None = None
+    n_ties: int | None = None
+    n_losses: int | None = None
+    mde: float | None = None
+    n_unjudged: int | None = None
+    difference_worst: float | None = None
+    difference_best: float | None = None
+    winner_flips: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,24 +141,31 @@ class Results:
                 return row
         return None
 
+    def sourced(self, source: str) -> Results:
+        """The same rows, each saying what it was made from."""
+        return Results(tuple(dataclasses.replace(row, source=source) for row in self.rows))
+
     @property
     def columns(self) -> list[str]:
-        """Columns of the table: those of the richest row."""
-        kinds = {type(row) for row in self.rows} or {Row}
-        return max(([f.name for f in dataclasses.fields(kind)] for kind in kinds), key=len)
+        """Columns of the table: those of all kinds of rows in it, in the order of declaration."""
+        present = {type(row) for row in self.rows}
+        return _columns([kind for kind in ROW_TYPES if kind in present] or [Row])
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One dictionary a row; NaN and infinities become None."""
         return [{name: _finite(getattr(row, name, None)) for name in self.columns} for row in self]
 
     def to_frame(self) -> pl.DataFrame:
-        """The long table as a frame with every column of `ExperimentRow`."""
+        """The long table as a frame with every column of every kind of row."""
         import polars as pl
 
         types = {"str": pl.String, "float": pl.Float64, "int": pl.Int64}
+        declared = {
+            field.name: str(field.type) for kind in ROW_TYPES for field in dataclasses.fields(kind)
+        }
         schema = {
-            field.name: types[str(field.type).removesuffix("| None").strip()]
-            for field in dataclasses.fields(ExperimentRow)
+            name: types[declared[name].removesuffix("| None").strip()]
+            for name in _columns(ROW_TYPES)
         }
         return pl.DataFrame(self.to_dicts(), schema=schema)
 
@@ -144,21 +189,42 @@ class Results:
         return [show(getattr(row, name, None), name) for name in self.columns]
 
 
-_ROW_TYPES: Sequence[type[Row]] = (ExperimentRow, ComparisonRow, Row)
-
-
 def results_from(dicts: Iterable[dict[str, Any]]) -> Results:
-    """Rows from dictionaries, such as a parsed JSON file; the inverse of `Results.to_dicts`."""
-    rows = []
-    for values in dicts:
-        for kind in _ROW_TYPES:
-            names = {field.name for field in dataclasses.fields(kind)}
-            if names <= set(values):
-                rows.append(kind(**{name: values[name] for name in names}))
-                break
-        else:
-            raise KeyError(f"not a row of the long table: {sorted(values)}")
-    return Results(tuple(rows))
+    """Rows from dictionaries, such as a parsed JSON file; the inverse of `Results.to_dicts`.
+
+    The columns `definition` and `source` may be missing.
+
+    Raises:
+        KeyError: A dictionary is not a row of the long table.
+    """
+    return Results(tuple(_row_from(values) for values in dicts))
+
+
+def _row_from(values: dict[str, Any]) -> Row:
+    """A row of the plainest kind that keeps every value: a shared frame has all columns."""
+    fitting = [kind for kind in ROW_TYPES if set(_columns([kind])) - set(_LATER) <= set(values)]
+    if not fitting:
+        raise KeyError(f"not a row of the long table: {sorted(values)}")
+    kind = ComparisonRow if ComparisonRow in fitting else Row
+    for richer in (PairedRow, ExperimentRow):
+        own = set(_columns([richer])) - set(_columns([ComparisonRow]))
+        alone = richer is PairedRow and ExperimentRow not in fitting
+        if richer in fitting and (alone or any(values[name] is not None for name in own)):
+            kind = richer
+    kept: dict[str, Any] = {name: values.get(name) or "" for name in _LATER}
+    return kind(**{name: values[name] for name in _columns([kind]) if name not in _LATER} | kept)
+
+
+ROW_TYPES: Sequence[type[Row]] = (Row, ComparisonRow, PairedRow, ExperimentRow)
+"""Kinds of rows, each after those it extends."""
+
+_LATER = ("definition", "source")
+
+
+def _columns(kinds: Sequence[type[Row]]) -> list[str]:
+    """Names of the fields of the kinds, in order, what a figure is made from last."""
+    names = dict.fromkeys(field.name for kind in kinds for field in dataclasses.fields(kind))
+    return [*(name for name in names if name not in _LATER), *_LATER]
 
 
 def show(value: object, name: str = "") -> str:
