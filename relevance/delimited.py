@@ -33,13 +33,14 @@ def delimiter_of(header: str, known: Collection[str]) -> str:
     return max(DELIMITERS, key=found)
 
 
-def read_delimited(data: bytes, delimiter: str, path: Path) -> Cells:
+def read_delimited(data: bytes, delimiter: str, path: Path, *, short_rows: bool = False) -> Cells:
     """Cells of a delimited file whose first line is the header.
 
     Args:
         data: The file in UTF-8, without a byte order mark.
         delimiter: One character.
         path: Named in errors.
+        short_rows: Whether a row may end early; what it lacks is empty.
 
     Raises:
         TableError: A ragged row, a quote that is never closed, a bad header, or no rows.
@@ -48,7 +49,7 @@ def read_delimited(data: bytes, delimiter: str, path: Path) -> Cells:
     frame = _read_plain(plain, delimiter, path)
     if frame is not None:
         return frame, lambda rows: [row + 2 for row in rows]
-    return _read_quoted(data.decode(), delimiter, path)
+    return _read_quoted(data.decode(), delimiter, path, short_rows=short_rows)
 
 
 def _read_plain(data: bytes, delimiter: str, path: Path) -> pl.DataFrame | None:
@@ -74,7 +75,7 @@ def _read_plain(data: bytes, delimiter: str, path: Path) -> pl.DataFrame | None:
     return frame if (frame.height, frame.width) == (n_rows, len(names)) else None
 
 
-def _read_quoted(text: str, delimiter: str, path: Path) -> Cells:
+def _read_quoted(text: str, delimiter: str, path: Path, *, short_rows: bool) -> Cells:
     """The same by the csv module, which knows quotes and lines."""
     csv.field_size_limit(_CELL_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -95,6 +96,8 @@ def _read_quoted(text: str, delimiter: str, path: Path) -> Cells:
             way_out='Close the quoted cell; a quote inside one is written twice ("")',
         ) from None
     names = _names(rows[0], path) if rows else []
+    if short_rows:
+        rows = [row + [""] * (len(names) - len(row)) for row in rows]
     _check_widths(rows, lines, path)
     if len(rows) < 2:
         raise TableError(

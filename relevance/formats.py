@@ -1,7 +1,8 @@
-"""Files by their content: Parquet, JSONL, a JSON array, CSV, TSV, TREC qrels and runs, and gzip.
+"""Files by their content: Parquet, JSONL, a JSON array, CSV, TSV, other tools' files, and gzip.
 
 Whatever the ending says, the first bytes decide. Text formats give cells of text for the declared
-columns, which `relevance.checks` casts; JSON and Parquet keep the types of further columns.
+columns, which `relevance.checks` casts; JSON and Parquet keep the types of further columns. Files
+of other tools (TREC, BEIR, pytrec_eval, Quepid) are in `relevance.dialects`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ import codecs
 import gzip
 import io
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from relevance.delimited import delimiter_of, read_delimited
+from relevance.dialects import Read, beir, pytrec, quepid, trec
 from relevance.errors import MissingInputError, TableError
 from relevance.json_rows import Lines, read_json
 from relevance.records import Table
@@ -35,10 +39,14 @@ MADE_BY = {
 }
 """The command that a missing table is made by."""
 
-TREC_COLUMNS = {
-    "qrels": ("query_id", "iteration", "pin_id", "grade"),
-    "runs": ("query_id", "iteration", "pin_id", "rank", "score", "system"),
-}
+DIALECTS: tuple[Callable[[str, Path, Table], Read | None], ...] = (
+    pytrec.read,
+    trec.read,
+    quepid.read,
+)
+"""Readers of other tools' texts, each of which gives None for a text that is not its own."""
+
+_PARQUET = b"PAR1"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -48,15 +56,17 @@ class Source:
 
     Attributes:
         path: The file.
-        format: parquet, jsonl, json, csv, tsv or trec.
+        format: parquet, jsonl, json, csv, tsv, or a dialect's name (trec, pytrec, quepid).
         frame: Its rows; cells of text where the format has no types.
         lines: Turns row indices into 1-based lines of the file (rows of a Parquet file).
+        names: Our column → the file's own name for it, where they differ.
     """
 
     path: Path
     format: str
     frame: pl.DataFrame
     lines: Lines
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_source(path: Path, table: Table) -> Source:
@@ -66,21 +76,28 @@ def read_source(path: Path, table: Table) -> Source:
         MissingInputError: It is not there.
         TableError: It is empty, damaged, not in UTF-8, or not a table.
     """
+    if _is_parquet(path):
+        return _read_parquet(path, path, table)
     data = read_bytes(path, MADE_BY[table.name])
-    if data[:4] == b"PAR1":
-        return _read_parquet(data, path)
+    if data[:4] == _PARQUET:  # zipped
+        return _read_parquet(io.BytesIO(data), path, table)
     text = decode(data, path)
     start = text.lstrip()[:1]
     if not start:
         raise TableError("the file is empty", path=path, way_out="Give a file with rows")
+    for read in DIALECTS:
+        found = read(text, path, table)
+        if found is not None:
+            return Source(path, *found)
     if start in "[{":
-        return Source(path, *read_json(text, path, table))
+        adopt = partial(beir.adopt_rows, table=table.name)
+        return Source(path, *read_json(text, path, table, adopt))
     first = text.lstrip("\r\n").partition("\n")[0]
-    if _is_trec(first, table):
-        return _read_trec(text, path, table)
-    delimiter = delimiter_of(first, {column.name for column in table.columns})
+    known = {column.name for column in table.columns} | set(beir.NAMES.get(table.name, ()))
+    delimiter = delimiter_of(first, known)
     frame, lines = read_delimited(text.encode(), delimiter, path)
-    return Source(path, "tsv" if delimiter == "\t" else "csv", frame, lines)
+    frame, names = beir.adopt(frame, table.name)
+    return Source(path, "tsv" if delimiter == "\t" else "csv", frame, lines, names)
 
 
 def read_text(path: Path, made_by: str) -> str:
@@ -147,9 +164,18 @@ def decode(data: bytes, path: Path) -> str:
         ) from None
 
 
-def _read_parquet(data: bytes, path: Path) -> Source:
+def _is_parquet(path: Path) -> bool:
+    """Whether the file is Parquet; one that cannot be read twice is left to `read_bytes`."""
     try:
-        frame = pl.read_parquet(io.BytesIO(data))
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            return file.read(4) == _PARQUET
+    except OSError:
+        return False
+
+
+def _read_parquet(source: Path | io.BytesIO, path: Path, table: Table) -> Source:
+    try:
+        frame = pl.read_parquet(source)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:120]
         raise TableError(
@@ -157,32 +183,5 @@ def _read_parquet(data: bytes, path: Path) -> Source:
             path=path,
             way_out="Make or copy it again",
         ) from None
-    return Source(path, "parquet", frame, lambda rows: [row + 1 for row in rows])
-
-
-def _is_trec(first: str, table: Table) -> bool:
-    """Whether a first line is that of a TREC file of this table: its number of bare words."""
-    words = first.split()
-    names = {column.name for column in table.columns}
-    wanted = TREC_COLUMNS.get(table.name)
-    return wanted is not None and len(words) == len(wanted) and names.isdisjoint(words)
-
-
-def _read_trec(text: str, path: Path, table: Table) -> Source:
-    names = TREC_COLUMNS[table.name]
-    rows = pl.Series(text.split("\n"), dtype=pl.String).str.strip_chars()
-    kept = rows.str.len_bytes() > 0
-    numbers = (kept.arg_true() + 1).to_list()
-    groups = [rf"(?<{name}>\S+)" for name in names]
-    cells = rows.filter(kept).str.extract_groups("^" + r"\s+".join(groups) + "$").struct.unnest()
-    bad = cells[names[0]].is_null().arg_true()
-    if len(bad):
-        raise TableError(
-            f"a TREC {table.name} line has {len(names)} columns ({' '.join(names)})",
-            path=path,
-            line=numbers[bad[0]],
-            value=rows.filter(kept)[bad[0]],
-            way_out="Remove blanks from ids, or give a CSV file with a header",
-        )
-    frame = cells.drop("iteration")
-    return Source(path, "trec", frame, lambda wanted: [numbers[row] for row in wanted])
+    frame, names = beir.adopt(frame, table.name)
+    return Source(path, "parquet", frame, lambda rows: [row + 1 for row in rows], names)

@@ -166,7 +166,8 @@ def scale_from(settings: Mapping[str, Any]) -> GradeScale:
     known = set(GradeScale.__dataclass_fields__)
     for key in settings:
         if key not in known:
-            raise InputError(f"scale setting {key!r} is unknown.{did_you_mean(key, known)}")
+            hint = did_you_mean(key, known) or f" Known ones: {', '.join(sorted(known))}"
+            raise InputError(f"scale setting {key!r} is unknown.{hint}")
     levels = tuple(sorted(int(level) for level in settings.get("levels", ())))
     if not levels:
         raise InputError("a scale file needs levels, such as: levels = [0, 1, 2, 3]")

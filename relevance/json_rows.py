@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,22 @@ Lines = Callable[[Sequence[int]], list[int]]
 """Turns row indices into 1-based lines of the file."""
 
 Objects = list[dict[str, Any]]
+Names = Mapping[str, str]
 
 
-def read_json(text: str, path: Path, table: Table) -> tuple[str, pl.DataFrame, Lines]:
+def read_json(
+    text: str, path: Path, table: Table, adopt: Callable[[Objects], tuple[Objects, Names]]
+) -> tuple[str, pl.DataFrame, Lines, Names]:
     """Rows of a text that begins with `{` (an object a line) or `[` (one array).
 
     Args:
         text: The file.
         path: Named in errors.
         table: Its declared columns come as text, vectors as JSON text.
+        adopt: Rows → the same under our names, and our names → theirs where they differed.
 
     Returns:
-        `jsonl` or `json`, the rows, and where they are.
+        `jsonl` or `json`, the rows, where they are, and our names → the file's.
 
     Raises:
         TableError: It is not JSON, a row is not an object, or a cell is nested.
@@ -38,7 +42,8 @@ def read_json(text: str, path: Path, table: Table) -> tuple[str, pl.DataFrame, L
         rows, lines = (_array if array else _objects)(text, path)
     except RecursionError:
         raise TableError("the JSON is nested too deeply", path=path, way_out="Flatten it") from None
-    return "json" if array else "jsonl", _frame(rows, table, path, lines), lines
+    rows, names = adopt(rows)
+    return "json" if array else "jsonl", _frame(rows, table, path, lines), lines, names
 
 
 def _objects(text: str, path: Path) -> tuple[Objects, Lines]:

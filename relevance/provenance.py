@@ -16,6 +16,8 @@ from typing import Any
 
 from relevance.files import atomic
 
+_KEYS = {"version", "command", "seen_queries"}  # by which a provenance is known
+
 
 def provenance_path(path: Path) -> Path:
     """Where the provenance of a table file or model folder lives: `x.parquet` → `x.json`."""
@@ -55,11 +57,19 @@ def write_provenance(
 
 
 def read_provenance(path: Path) -> dict[str, Any] | None:
-    """The provenance of the table file or model folder at `path`, or None if it has none."""
+    """The provenance of the table file or model folder at `path`, or None if it has none.
+
+    Another `.json` of that name (a run of the system beside its table, say) is not taken for one.
+    """
     beside = provenance_path(path)
-    if not beside.exists():
+    if not beside.is_file():
         return None
-    loaded: dict[str, Any] = json.loads(beside.read_text())
+    try:
+        loaded = json.loads(beside.read_text(encoding="utf-8"))
+    except ValueError:  # neither JSON nor text
+        return None
+    if not isinstance(loaded, dict) or not loaded.keys() >= _KEYS:
+        return None
     return loaded
 
 

@@ -182,11 +182,10 @@ class Results:
         return out.getvalue()
 
     def to_markdown(self) -> str:
-        """A Markdown table, figures rounded for reading."""
-        return markdown_table(self.columns, [self._cells(row) for row in self])
-
-    def _cells(self, row: Row) -> list[str]:
-        return [show(getattr(row, name, None), name) for name in self.columns]
+        """A Markdown table, figures rounded for reading; what they are made from is left out."""
+        names = [name for name in self.columns if name not in _LATER]
+        rows = [[show(getattr(row, name, None), name) for name in names] for row in self]
+        return markdown_table(names, rows)
 
 
 def results_from(dicts: Iterable[dict[str, Any]]) -> Results:

@@ -5,36 +5,60 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
 
+from relevance.dialects import beir, pytrec, quepid, trec
 from relevance.errors import InputError, did_you_mean
+from relevance.records import TABLES
+
+Encoder = Callable[[pl.DataFrame], bytes]
 
 _TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
-def encode(frame: pl.DataFrame, path: Path, table: str) -> bytes:
+def encode(frame: pl.DataFrame, path: Path, table: str, to: str | None = None) -> bytes:
     """The frame as the bytes of a file whose name is `path`.
 
+    Args:
+        frame: The rows.
+        path: Its ending names the format; `.gz` after it zips.
+        table: Name of the table.
+        to: Key of `FORMATS`, if not the ending names the format.
+
     Raises:
-        InputError: The ending is unknown, or the format cannot hold this table.
+        InputError: There is no such format or ending, or the format cannot hold this table.
     """
-    zipped = path.suffix == ".gz"
-    ending = path.with_suffix("").suffix if zipped else path.suffix
-    encoders = ENCODERS | dict.fromkeys(TREC_ENDINGS, TREC_ENCODERS.get(table))
-    if ending not in encoders:
-        near = did_you_mean(ending, encoders)
-        raise InputError(f"{path}: no format ends in {ending!r}.{near} Use {', '.join(encoders)}")
-    encoder = encoders[ending]
+    name = format_of(path) if to is None else to
+    if name not in FORMATS:
+        raise InputError(
+            f"no format is called {name!r}.{did_you_mean(name, FORMATS)} Use {', '.join(FORMATS)}"
+        )
+    encoder = FORMATS[name].get(table)
     if encoder is None:
-        raise InputError(f"{path}: a TREC file holds qrels or runs, not {table}. Use .csv")
+        holds = " or ".join(FORMATS[name])
+        shown = name.upper() if name == "trec" else name
+        raise InputError(f"{path}: a {shown} file holds {holds}, not {table}. Use .csv")
     try:
         data = encoder(frame)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    return gzip.compress(data, mtime=0) if zipped else data
+    return gzip.compress(data, mtime=0) if path.suffix == ".gz" else data
+
+
+def format_of(path: Path) -> str:
+    """The format that the ending of a file's name means.
+
+    Raises:
+        InputError: It means none.
+    """
+    ending = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if ending not in ENDINGS:
+        near = did_you_mean(ending, ENDINGS)
+        raise InputError(f"{path}: no format ends in {ending!r}.{near} Use {', '.join(ENDINGS)}")
+    return ENDINGS[ending]
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:
@@ -59,61 +83,39 @@ def _json(frame: pl.DataFrame) -> bytes:
     return b"[" + _jsonl(frame).strip().replace(b"\n", b",\n") + b"]\n"
 
 
-def _trec_qrels(frame: pl.DataFrame) -> bytes:
-    return _words(frame.select("query_id", pl.lit("0").alias("0"), "pin_id", "grade"))
+def _everything(encoder: Encoder) -> Mapping[str, Encoder]:
+    return dict.fromkeys(TABLES, encoder)
 
 
-def _trec_runs(frame: pl.DataFrame) -> bytes:
-    """Missing ranks follow the scores, missing scores the ranks, and a missing system is "run"."""
-    absent = {"system": pl.String, "rank": pl.Int64, "score": pl.Float64}
-    frame = frame.with_columns(
-        pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in absent.items()
-        if name not in frame.columns
-    )
-    place = pl.col("score").rank("ordinal", descending=True).over("system", "query_id")
-    rank = pl.coalesce("rank", place.cast(pl.Int64))
-    score = pl.coalesce("score", -pl.col("rank").cast(pl.Float64))
-    system = pl.col("system").fill_null("run")
-    return _words(
-        frame.select(
-            "query_id",
-            pl.lit("Q0").alias("Q0"),
-            "pin_id",
-            rank.alias("rank"),
-            score.alias("score"),
-            system,
-        )
-    )
+def _timed(encoder: Encoder) -> Encoder:
+    return lambda frame: encoder(_texts(frame))
 
 
-def _words(frame: pl.DataFrame) -> bytes:
-    texts = frame.select(pl.all().cast(pl.String).fill_null(""))
-    for column in texts:
-        spaced = column.str.contains(r"^$|\s")
-        if spaced.any():
-            raise InputError(
-                f"{column.name} {column.filter(spaced)[0]!r} is empty or has blanks, which a TREC "
-                "file cannot hold. Use .csv"
-            )
-    lines = texts.select(pl.concat_str(pl.all(), separator=" ")).to_series()
-    return "".join(f"{line}\n" for line in lines).encode()
-
-
-Encoder = Callable[[pl.DataFrame], bytes]
-
-ENCODERS: dict[str, Encoder | None] = {
-    ".parquet": _parquet,
-    ".csv": _csv,
-    ".tsv": _tsv,
-    ".jsonl": _jsonl,
-    ".json": _json,
+FORMATS: Mapping[str, Mapping[str, Encoder]] = {
+    "parquet": _everything(_parquet),
+    "csv": _everything(_csv),
+    "tsv": _everything(_tsv),
+    "jsonl": _everything(_jsonl),
+    "json": _everything(_json),
+    "trec": trec.WRITERS,
+    "beir": {table: _timed(encoder) for table, encoder in beir.WRITERS.items()},
+    "pytrec": pytrec.WRITERS,
+    "quepid": quepid.WRITERS,
 }
-"""Ending → what makes the bytes."""
+"""Format → table that it can hold → what makes the bytes."""
 
-TREC_ENDINGS = (".trec", ".qrels", ".run", ".txt")
-TREC_ENCODERS: dict[str, Encoder] = {"qrels": _trec_qrels, "runs": _trec_runs}
-"""Table → what makes a TREC file of it."""
+ENDINGS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".json": "json",
+    ".trec": "trec",
+    ".qrels": "trec",
+    ".run": "trec",
+    ".txt": "trec",
+}
+"""Ending → format; the others need naming."""
 
 
 def _texts(frame: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from app.output import OverwriteOption, notes, print_table, refuse_to_overwrite
 from app.scales import ScaleOption, scale_named
 from relevance.errors import InputError, did_you_mean
 from relevance.records import TABLES
+
+if TYPE_CHECKING:
+    import polars as pl
 
 app = typer.Typer(
     help="Tables: import public data, check, convert, describe.", no_args_is_help=True
@@ -23,25 +26,38 @@ TableOption = Annotated[
 
 @app.command("import")
 def import_(
-    dataset: Annotated[str, typer.Argument(help="The data set: esci or mediasearch.")],
-    source: Annotated[Path, typer.Argument(help="Its folder (esci) or file (mediasearch).")],
+    dataset: Annotated[
+        str, typer.Argument(help="What it is: esci, mediasearch, beir, quepid or trec.")
+    ],
+    source: Annotated[
+        Path, typer.Argument(help="Its folder (esci, beir, trec) or file (mediasearch, quepid).")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the workspace.")],
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            "--scale",
+            help="Scale of the grades in beir, quepid and trec: five, trec or a TOML file; "
+            "else 0 to the highest there is.",
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Turn a public data set into a workspace, all of it or nothing.
+    """Turn a public data set or another tool's export into a workspace, all of it or nothing.
 
-    Example: gradewise data import esci esci-us --out workspace
+    Example: gradewise data import beir scifact --out workspace
     """
     from relevance.importers import IMPORTERS, import_tables
 
     if dataset not in IMPORTERS:
         raise InputError(
             f"no importer is called {dataset!r}.{did_you_mean(dataset, IMPORTERS)} "
-            f"Use {' or '.join(IMPORTERS)}"
+            f"Use {', '.join(IMPORTERS)}"
         )
     command = f"gradewise data import {dataset} {source.name}"
     importer = IMPORTERS[dataset]
-    import_tables(importer, source, out, command=command, overwrite=overwrite)
+    of = None if scale is None else scale_named(scale)
+    import_tables(importer, source, out, command=command, overwrite=overwrite, scale=of)
     _note(f"{importer.about} → {out}")
     _print_workspace(out)
 
@@ -80,23 +96,55 @@ def check(
 @app.command()
 def convert(
     file: Annotated[Path, typer.Argument(help="What to read; its format is found by content.")],
+    *,
     table: TableOption,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="What to write; the ending names the format.")
     ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            help="The format, if not the ending's: parquet, csv, tsv, jsonl, json, trec, beir, "
+            "pytrec (nested JSON) or quepid.",
+        ),
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option("--queries", help="Queries, whose texts Quepid knows them by (--to quepid)."),
+    ] = None,
     scale: ScaleOption = "five",
     overwrite: OverwriteOption = False,
 ) -> None:
     """Read a table, check it, and write it in another format.
 
-    Example: gradewise data convert qrels.trec --table qrels --scale trec --out qrels.csv
+    Example: gradewise data convert qrels.trec --table qrels --scale trec --to beir --out test.tsv
     """
     from relevance.tables import read_table, write_table
 
     refuse_to_overwrite(out, overwrite)
     frame = read_table(file, _known(table), scale=scale_named(scale))
-    write_table(frame, out, table)
+    if queries is not None:
+        frame = _with_texts(frame, queries, to)
+    write_table(frame, out, table, to=to)
     _note(f"{out}: {frame.height:,} {table}")
+
+
+def _with_texts(frame: pl.DataFrame, queries: Path, to: str | None) -> pl.DataFrame:
+    """The rows with the texts of their queries.
+
+    Raises:
+        InputError: The format does not take texts, or a query is not among the queries.
+    """
+    from relevance.tables import read_table
+
+    if to != "quepid":
+        raise InputError("--queries goes with --to quepid, which knows queries by their texts")
+    texts = read_table(queries, "queries").select("query_id", "text")
+    unknown = frame.join(texts, on="query_id", how="anti")
+    if unknown.height:
+        raise InputError(f"query {unknown['query_id'][0]!r} is not in {queries}. Add it")
+    return frame.drop("text", strict=False).join(texts, on="query_id", how="left")
 
 
 @app.command()

@@ -129,3 +129,51 @@ def test_import_describe(tmp_path: Path) -> None:
 def test_describe_leaves_other_files_alone(tmp_path: Path) -> None:
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "other.parquet")
     assert "holds no tables" in str(run("describe", tmp_path).exception)
+
+
+def test_convert_to_other_tools(tmp_path: Path) -> None:
+    path = tmp_path / "qrels.csv"
+    path.write_text(GOOD)
+    queries = tmp_path / "queries.csv"
+    queries.write_text("query_id,text\n001,red lamp\n")
+    out = tmp_path / "test.tsv"
+    assert run("convert", path, "-t", "qrels", "--to", "beir", "-o", out).exit_code == 0
+    assert out.read_text() == "query-id\tcorpus-id\tscore\n001\tp\t5\n001\tr\t3\n"
+    asked = ("convert", out, "-t", "qrels", "--to", "quepid", "--queries", queries)
+    assert run(*asked, "-o", tmp_path / "quepid.csv").exit_code == 0
+    written = (tmp_path / "quepid.csv").read_text()
+    assert written == "query,docid,rating\nred lamp,p,5\nred lamp,r,3\n"
+    nested = tmp_path / "nested"
+    assert run("convert", out, "-t", "qrels", "--to", "pytrec", "-o", nested).exit_code == 0
+    assert json.loads(nested.read_text()) == {"001": {"p": 5, "r": 3}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--to", "bier"), "no format is called 'bier'. Did you mean 'beir'?"),
+        (("--to", "quepid", "--queries", "queries.csv"), "query '001' is not in queries.csv"),
+        (("--queries", "queries.csv"), "--queries goes with --to quepid"),
+        (("-t", "pairs", "--to", "quepid"), "a quepid file holds qrels or judgments, not pairs"),
+    ],
+)
+def test_convert_errors(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("qrels.csv").write_text(GOOD)
+    Path("queries.csv").write_text("query_id,text\nq,a\n")
+    error = run("convert", "qrels.csv", "-t", "qrels", "-o", "out.csv", *arguments).exception
+    assert isinstance(error, InputError)
+    assert message in str(error)
+    assert not Path("out.csv").exists()
+
+
+def test_import_a_quepid_book(tmp_path: Path) -> None:
+    book = tmp_path / "book.csv"
+    book.write_text("query,docid,Ann,Bob\nlamp,d1,3,1\nlamp,d2,,0\n")
+    scale = tmp_path / "own.toml"
+    scale.write_text("levels = [0, 1, 2, 3]\n")
+    result = run("import", "quepid", book, "--scale", scale, "--out", tmp_path / "ws")
+    assert result.exit_code == 0
+    assert Workspace(tmp_path / "ws").read("judgments")["grade"].to_list() == [5, 2, 1]

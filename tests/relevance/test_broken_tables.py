@@ -36,17 +36,17 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
     "grade is empty": (
         "qrels",
         "query_id,pin_id,grade\nq,p,\n",
-        r"line 2, column grade: .*must not be empty",
+        r"line 2, column grade: must not be empty",
     ),
     "id is empty": (
         "judgments",
         "query_id,pin_id,annotator,grade\nq,p,,3\n",
-        r"line 2, column annotator: .*must not be empty",
+        r"line 2, column annotator: must not be empty",
     ),
     "id is an empty text": (
         "queries",
         '{"query_id": "", "text": "x"}\n',
-        r"line 1, column query_id: .*must not be empty",
+        r"line 1, column query_id: must not be empty",
     ),
     "pair twice": (
         "qrels",

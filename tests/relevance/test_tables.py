@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import polars as pl
 import pytest
@@ -306,6 +308,15 @@ def test_json_keeps_types_of_further_columns(tmp_path: Path) -> None:
     row = {"query_id": 1, "pin_id": "p", "clicks": 3, "rate": 0.5, "seen": True, "tags": ["a"]}
     frame = read_table(write(tmp_path, json.dumps(row) + "\n"), "pairs")
     assert frame.row(0) == ("1", "p", 3, 0.5, True, ["a"])
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=("query_id,pin_id,grade\nq,p,3\n",))
+    writer.start()
+    assert read_table(pipe, "qrels")["grade"].to_list() == [3]
+    writer.join()
 
 
 def test_many_rows_are_read_without_a_loop(tmp_path: Path) -> None:
