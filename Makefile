@@ -3,8 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 SLOW := slow or live or browser or data
+ROUNDS ?= 5
+SIZES ?= 0.1,1
 
-.PHONY: demo test lint test-slow real-data dashboard clean
+.PHONY: demo test lint test-slow bench real-data dashboard clean
 .DEFAULT_GOAL := demo
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -28,6 +30,14 @@ test: lint  ## lint and every fast test
 test-slow: $(INSTALLED)  ## real weights, a live Label Studio, a browser, public data
 	$(BIN)/pytest -m "$(SLOW)"
 
+.venv-bench/installed: benchmarks/requirements.txt
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	touch $@
+
+bench: $(INSTALLED) .venv-bench/installed  ## gradewise and its peers, into docs/benchmarks.md
+	$(BIN)/python -m benchmarks --rounds $(ROUNDS) --sizes $(SIZES) --out docs/benchmarks.md
+
 real-data: $(INSTALLED)  ## docs/real-data.md from the public data sets in DATA
 	@test -n "$(DATA)" || { echo "say where the data sets are: make real-data DATA=folder"; exit 2; }
 	GRADEWISE_DATA="$(DATA)" $(BIN)/python -m app.studies --data "$(DATA)" --out docs/real-data.md
@@ -36,4 +46,4 @@ dashboard: $(INSTALLED)  ## the dashboard of the demo's workspace
 	$(BIN)/gradewise dashboard --workspace gradewise-demo
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

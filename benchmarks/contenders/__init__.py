@@ -1,0 +1,1 @@
+"""The contenders: one file each, with IMPORTS and `work(function, files)`; see the worker."""

@@ -1,0 +1,76 @@
+"""Gradewise through its own command line, in this process: arguments in, a CSV table out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+Figures = Mapping[str, float]
+Work = tuple[Callable[[str], Figures], Mapping[str, float]]
+
+COMMANDS = {
+    "ranking_files": "ranking --run {run} --qrels {qrels} --queries {queries}"
+    " --metrics nDCG@20,P@8 --by country",
+    "ranking_files_points": "ranking --run {run} --qrels {qrels} --queries {queries}"
+    " --metrics nDCG@20,P@8 --by country --reps 0",
+    "ranking_joined": "ranking --joined {joined} --metrics nDCG@20,P@8 --by country",
+    "ranking_joined_points": "ranking --joined {joined} --metrics nDCG@20,P@8 --by country"
+    " --reps 0",
+    "grades_points": "grades --joined {predictions} --metrics accuracy,AUROC@3,AUROC@4,AUROC@5"
+    " --reps 0",
+    "grades_intervals": "grades --joined {predictions} --metrics accuracy,AUROC@3,AUROC@4,AUROC@5"
+    " --reps 1000 --seed {seed}",
+    "alpha": "agreement {judgments} --metrics alpha(ordinal)",
+}
+"""Function → what a user would type after `gradewise evaluation`."""
+
+IMPORTS = {
+    "ranking_files": ("evaluation.ranking", "relevance.tables", "scipy.special"),
+    "ranking_files_points": ("evaluation.ranking", "relevance.tables", "scipy.special"),
+    "ranking_joined": ("evaluation.joined", "scipy.special"),
+    "ranking_joined_points": ("evaluation.joined", "scipy.special"),
+    "grades_points": ("evaluation.pointwise", "pyarrow.parquet", "numpy.ma"),
+    "grades_intervals": ("evaluation.pointwise", "pyarrow.parquet", "scipy.special"),
+    "alpha": ("evaluation.agreement", "relevance.tables", "scipy.special"),
+}
+"""Function → what its command imports when it is run; no more, as libraries take memory, too."""
+
+
+def warm_up() -> None:
+    """Lists the metrics, for which the command line imports what it needs itself."""
+    _run(["metrics"])
+    version("numpy")  # which imports a parser of package metadata
+
+
+def work(function: str, files: Mapping[str, Path]) -> Work:
+    """Runs a command; its figures are read from the printed table later.
+
+    Args:
+        function: Key of `COMMANDS`.
+        files: What its command names: files, and the seed.
+    """
+    _run([word.format(**files) for word in COMMANDS[function].split()])
+    return _figures, {}
+
+
+def _run(words: Sequence[str]) -> None:
+    from typer.main import get_command
+
+    from app.commands.evaluation import app
+
+    get_command(app).main([*words, "--format", "csv"], standalone_mode=False)
+
+
+def _figures(table: str) -> Figures:
+    """The figures of a table: of the groups of a slice where there is one, else the overall."""
+    rows = [row for row in csv.DictReader(io.StringIO(table)) if row["value"]]
+    groups = [row for row in rows if row["slice"] != "all" and not row["group"].startswith("(")]
+    return {
+        f"{row['metric']} {row['group']}{'' if name == 'value' else f' {name}'}": float(row[name])
+        for row in groups or rows
+        for name in ("value", "ci_low", "ci_high")
+        if row[name]
+    }
