@@ -25,6 +25,7 @@ class Cell:
         hint: Tooltip: what the figure rests on.
         note: Reason or remark; becomes a numbered footnote.
         figure: Whether it is aligned as a figure.
+        faint: Whether it is greyed, because it rests on too little.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Cell:
     hint: str = ""
     note: str = ""
     figure: bool = True
+    faint: bool = False
 
 
 @dataclass(frozen=True, slots=True)

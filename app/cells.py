@@ -57,11 +57,12 @@ def lift_cell(row: ComparisonRow, *, told: bool = False) -> Cell:
 
 def _cell(row: Row, value: float | None, text: str, ends: str, *, told: bool = False) -> Cell:
     said = wording.remark(row.note)
+    faint = wording.THIN in row.note
     if value is None:
         return Cell(text, ends, basis(row), said or "undefined, and the table gives no reason")
     if told:
-        return Cell(text, ends, basis(row), said)
-    return Cell(text, ends, ". ".join(filter(None, (basis(row), said))))
+        return Cell(text, ends, basis(row), said, faint=faint)
+    return Cell(text, ends, ". ".join(filter(None, (basis(row), said))), faint=faint)
 
 
 def p_cell(value: float | None, why: str) -> Cell:

@@ -10,6 +10,7 @@ from app.blocks import Cell, KeyFigures, Notice, Table, Verdict
 from app.palette import BRAND, VERDICT_COLORS
 
 _NUMBER, _TOTAL = ' class="gw-num"', '<tr class="gw-total">'
+_FAINT = ' class="gw-num gw-faint"'
 
 
 @cache
@@ -127,4 +128,5 @@ def _cell(cell: Cell, notes: dict[str, int], *, first: bool) -> str:
     inner = f"{escape(cell.text)}{mark}{detail}"
     if first:
         return f'<th scope="row"{title}>{inner}</th>'
-    return f"<td{_NUMBER if cell.figure else ''}{title}>{inner}</td>"
+    kind = _FAINT if cell.faint else _NUMBER if cell.figure else ""
+    return f"<td{kind}{title}>{inner}</td>"

@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from app.wording import THIN
 from relevance.errors import InputError
 from relevance.progress import Progress as Report
 from relevance.results import Results, show
@@ -37,8 +38,11 @@ class Format(enum.StrEnum):
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 LevelOption = Annotated[float, typer.Option("--level", help="Confidence level of intervals.")]
+
+MADE_OF = ("definition", "source")
+"""Columns that are printed under a table instead of in it."""
 
 notes = Console(stderr=True, soft_wrap=True)
 """Console of progress, notes and warnings; stdout holds results only."""
@@ -52,20 +56,30 @@ def emit(results: Results, form: Format) -> None:
         sys.stdout.write(results.to_csv())
     elif form is Format.MARKDOWN:
         sys.stdout.write(results.to_markdown() + "\n")
+        sys.stdout.writelines(f"\n{line}\n" for line in footer(results))
     else:
-        print_table(*_readable(results))
+        header, rows = _readable(results)
+        print_table(header, rows, faint=[THIN in row.note for row in results])
+        for line in footer(results):
+            Console(markup=False, highlight=False, soft_wrap=True).print(line, style="dim")
 
 
 def print_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str | None = None
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    title: str | None = None,
+    faint: Sequence[bool] = (),
 ) -> None:
-    """Prints ready cells as a table on stdout, figures to the right."""
+    """Prints ready cells as a table on stdout, figures to the right, `faint` rows dimmed."""
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for index, name in enumerate(header):
         numeric = any(_is_figure(row[index]) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
+        table.add_column(
+            name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric
+        )
+    for index, row in enumerate(rows):
+        table.add_row(*row, style="dim" if index < len(faint) and faint[index] else None)
     width = None if sys.stdout.isatty() else 200
     Console(width=width, markup=False, highlight=False).print(table)
 
@@ -123,7 +137,9 @@ def _readable(results: Results) -> tuple[list[str], list[list[str]]]:
         name
         for name in results.columns
         if not name.endswith(("_low", "_high"))
+        and name not in MADE_OF
         and any(row[name] not in (None, "") for row in dicts)
+        and (name != "n_undefined" or any(row[name] for row in dicts))
     ]
     header, rows = list(names), []
     for row in dicts:
@@ -137,6 +153,16 @@ def _readable(results: Results) -> tuple[list[str], list[list[str]]]:
             cells.append(cell)
         rows.append(cells)
     return header, rows
+
+
+def footer(results: Results) -> list[str]:
+    """What the figures mean and are made from, each said once."""
+    meant: dict[str, list[str]] = {}
+    for row in results:
+        if row.definition:
+            meant.setdefault(row.definition, []).append(row.metric)
+    lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in meant.items()]
+    return lines + [text for text in dict.fromkeys(row.source for row in results) if text]
 
 
 def _is_figure(cell: str) -> bool:

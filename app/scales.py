@@ -37,5 +37,7 @@ def scale_named(name: str) -> GradeScale:
         raise MissingInputError(path, "an editor (levels = [0, 1, 2, 3])")
     try:
         return scale_from(tomllib.loads(path.read_text(encoding="utf-8")))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not TOML: {error}. Write it as levels = [0, 1, 2]") from None

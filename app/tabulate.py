@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from app import cells, wording
-from app.blocks import Cell, Notice, Table
+from app.blocks import UNDEFINED, Cell, Notice, Table
 from app.loading import MADE_BY, Tables
 from app.published import ONLINE, PUBLISHED, SOURCE, THRESHOLDS, published_beside
-from relevance.results import ComparisonRow, ExperimentRow, Row
+from relevance.results import ComparisonRow, ExperimentRow, PairedRow, Row
 
 HEADLINE_SYSTEMS = ("teacher", "student", "student_human", "bm25")
 HEADLINE_AGREEMENT = ("alpha(ordinal)", "kappa(weights=quadratic)", "within1")
@@ -91,13 +91,12 @@ def comparison_table(tables: Tables, metric: str) -> Table:
         for row in cells.grouped(cells.of_metric(results, metric, system)):
             if isinstance(row, ComparisonRow):
                 names = (wording.system_name(system), wording.group_name(row.group))
-                body.append(
-                    (*map(cells.text_cell, names), *_compared(row), cells.count_cell(row.n))
-                )
+                counts = (_won(row), cells.count_cell(row.n))
+                body.append((*map(cells.text_cell, names), *_compared(row), *counts))
     column = cells.slice_of(results).capitalize()
     return Table(
         f"Compared with {baseline_of(results)}: {wording.metric_name(metric)}",
-        ("System", column, "Baseline", "Value", *COMPARED, "n"),
+        ("System", column, "Baseline", "Value", *COMPARED, "Win/tie/loss", "n"),
         tuple(body),
         f"{interval_caption(tables)} p adjusted: for the whole family of figures compared.",
     )
@@ -275,6 +274,13 @@ def _compared(row: ComparisonRow) -> tuple[Cell, ...]:
         cells.p_cell(row.p_value, wording.remark(row.note) or "no test was made"),
         cells.p_cell(row.p_adjusted, "not among the figures that are adjusted together"),
     )
+
+
+def _won(row: ComparisonRow) -> Cell:
+    """Queries on which the system is better, equal, worse."""
+    if not isinstance(row, PairedRow) or row.n_wins is None:
+        return Cell(UNDEFINED, note="counted per group of queries only")
+    return Cell("/".join(wording.count(n) for n in (row.n_wins, row.n_ties, row.n_losses)))
 
 
 def _why_not(system: str, metric: str) -> str:

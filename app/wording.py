@@ -47,6 +47,22 @@ VERDICTS: Mapping[str, str] = {
     "not yet": "Not yet",
 }
 NOTES: Mapping[str, str] = {
+    "few_queries": "too few queries ({n}) to rely on",
+    "no_interval": "no interval was asked for",
+    "label_noise": "interval widened by {n} of the grades",
+    "posterior_mean": "mean over draws of the grades {n}",
+    "no_posterior": "{n} grades without a posterior",
+    "no_bounds": "no bounds for unjudged Pins",
+    "loose_bounds": "bounds may be wider than any grades give",
+    "posterior_mean_difference": "mean difference over draws of the grades {n}",
+    "no_traffic": "{n} groups without traffic, so none is weighted by it",
+    "no_such_grade": "no pair has that grade",
+    "one_query_groups": "{n} groups with one query, so no interval",
+    "undefined_draws": "undefined in {n} draws of the grades",
+    "Q": "Cochran’s Q {n}",
+    "df": "on {n} degrees of freedom",
+    "p": "p {n}",
+    "I2": "I² {n}",
     "no_relevant": "{n} without any relevant Pin",
     "missing": "{n} that the run misses, counted as 0",
     "missing_baseline": "{n} that the baseline misses, counted as 0",
@@ -71,8 +87,12 @@ NOTES: Mapping[str, str] = {
 }
 """Codes of a row's note in words; `{n}` is the count that follows the code."""
 
+THIN = "few_queries"
+"""Code of a note that says a figure rests on too few queries; it is shown greyed."""
+
 BASELINE = "baseline "
-PAIRS = ("accuracy", "within1", "MAE", "AUROC", "AUPRC", "RPS", "Brier", "NLL", "ECE", "QWK")
+SUMS = ("ECE", "QWK", "confusion")
+PAIRS = ("accuracy", "within1", "MAE", "AUROC", "AUPRC", "RPS", "Brier", "NLL", *SUMS)
 AGREEMENT = ("alpha", "kappa", "AC1", "AC2")
 QUERIES = ("nDCG", "sDCG", "DCG", "P@", "P(", "R@", "RR", "AP", "ERR", "RBP", "Judged")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from relevance.errors import InputError, did_you_mean
 
 Floats = NDArray[np.float64]
 
@@ -36,3 +38,24 @@ def benjamini_hochberg(p_values: Sequence[float]) -> Floats:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(steps, 1.0)
     return adjusted
+
+
+ADJUSTMENTS: Mapping[str, Callable[[Sequence[float]], Floats]] = {
+    "holm": holm,
+    "bh": benjamini_hochberg,
+}
+"""Ways to adjust by the name that the command line takes: claims (`holm`), exploration (`bh`)."""
+
+
+def adjustment(name: str) -> Callable[[Sequence[float]], Floats]:
+    """The way to adjust that is called `name`.
+
+    Raises:
+        InputError: There is none.
+    """
+    if name not in ADJUSTMENTS:
+        raise InputError(
+            f"adjustment {name!r} is unknown.{did_you_mean(name, ADJUSTMENTS)} "
+            f"Use one of {', '.join(ADJUSTMENTS)}"
+        )
+    return ADJUSTMENTS[name]

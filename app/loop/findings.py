@@ -15,7 +15,7 @@ from app.loop.bench import (
 from relevance.files import atomic
 from relevance.progress import Progress
 from relevance.provenance import seen_queries
-from relevance.results import ComparisonRow, Results, Row
+from relevance.results import ComparisonRow, Row
 
 
 def evaluate(bench: Bench, progress: Progress) -> str:
@@ -64,11 +64,14 @@ def evaluate(bench: Bench, progress: Progress) -> str:
     )
     bench.write_results("ranking", ranking, inputs=("qrels", "runs-candidate", "runs-student"))
     progress(3, 4, "comparisons")
-    compared = Results(())
-    for name in ("candidate", "student"):
-        compared += compare_runs(
-            runs["production"], runs[name], qrels, queries, metrics=RANKING_METRICS, **shared
-        )
+    compared = compare_runs(
+        runs["production"],
+        [runs["candidate"], runs["student"]],
+        qrels,
+        queries,
+        metrics=RANKING_METRICS,
+        **shared,
+    )
     bench.write_results("compare", compared, inputs=("qrels", "runs-candidate", "runs-student"))
     better = compared.find("nDCG@20", system="candidate")
     return f"{len(grades) + len(ranking) + len(compared)} figures · candidate {_change(better)}"

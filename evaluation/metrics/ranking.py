@@ -8,26 +8,33 @@ expectation over the orders of Pins with equal scores (McSherry and Najork, ECIR
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from evaluation.metrics.lists import (
     Floats,
+    Ints,
     Lists,
-    discounted_head,
     expected,
     head,
     sum_head,
     total,
 )
+from relevance.errors import InputError
 from relevance.grades import GradeScale
+
+PERSISTENCE = 0.8
+"""Chance of going on to the next rank in RBP unless it says otherwise."""
 
 
 def dcg(
     lists: Lists, scale: GradeScale, *, k: int | None = None, gain: str | None = None
 ) -> Floats:
     """Σ gain / log2(rank + 1), ranks from 1; unjudged Pins gain nothing. In [0, ∞)."""
-    gains = np.nan_to_num(scale.gains(lists.grades, gain))
-    return discounted_head(lists.starts, expected(lists, gains), k)
+    discounts = _discounts(lists.returned)
+    return _summed(lists, k, lambda grades: _gains(grades, scale, gain), discounts)
 
 
 def ndcg(
@@ -37,7 +44,13 @@ def ndcg(
 
     Undefined: no judged Pin has a positive gain.
     """
-    ideal = discounted_head(lists.judged_starts, scale.gains(lists.judged, gain), k)
+    ideal = sum_head(
+        lists.judged_starts,
+        lists.judged,
+        k,
+        of=lambda grades: scale.gains(grades, gain),
+        weights=_discounts(np.diff(lists.judged_starts)),
+    )
     return _ratio(dcg(lists, scale, k=k, gain=gain), ideal)
 
 
@@ -54,8 +67,7 @@ def sdcg(lists: Lists, scale: GradeScale, *, k: int, gain: str | None = None) ->
 
 def precision(lists: Lists, scale: GradeScale, *, k: int, rel: int | None = None) -> Floats:
     """Relevant Pins among the first k / k, whatever was returned. In [0, 1]."""
-    relevant = expected(lists, _relevant(lists.grades, scale, rel))
-    return sum_head(lists.starts, relevant, k) / k
+    return _n_found(lists, scale, k, rel) / k
 
 
 def recall(
@@ -65,8 +77,7 @@ def recall(
 
     Undefined: no Pin is relevant.
     """
-    relevant = expected(lists, _relevant(lists.grades, scale, rel))
-    return _ratio(sum_head(lists.starts, relevant, k), _n_relevant(lists, scale, rel))
+    return _ratio(_n_found(lists, scale, k, rel), _n_relevant(lists, scale, rel))
 
 
 def reciprocal_rank(
@@ -76,9 +87,14 @@ def reciprocal_rank(
 
     Undefined: no Pin is relevant.
     """
-    first = _first_relevant(lists, _relevant(lists.grades, scale, rel))
-    rows, query, rank = head(lists.starts, k)
-    found = total(query, first[rows] / (rank + 1), lists.n_queries)
+    if lists.ties is None:
+        first = _first(lists, k, lambda grades: _relevant(grades, scale, rel))
+        is_first = np.where(_running(first) == 1, first.values, 0.0)
+        found = total(first.query, is_first / (first.rank + 1), lists.n_queries)
+    else:
+        chance = _first_relevant(lists, _relevant(lists.grades, scale, rel))
+        rows, query, rank = head(lists.starts, k)
+        found = total(query, chance[rows] / (rank + 1), lists.n_queries)
     return np.where(_n_relevant(lists, scale, rel) > 0, found, np.nan)
 
 
@@ -89,13 +105,17 @@ def average_precision(
 
     Undefined: no Pin is relevant.
     """
-    relevant = _relevant(lists.grades, scale, rel)
-    place = _place(lists, relevant)
-    inside = (place.j - 1) * (place.m - 1) / np.maximum(place.n - 1, 1)
-    counted = place.m / place.n * (place.before + 1 + inside)
-    rows, query, rank = head(lists.starts, k)
-    precise = total(query, counted[rows] / (rank + 1), lists.n_queries)
-    return _ratio(precise, _n_relevant(lists, scale, rel))
+    if lists.ties is None:
+        first = _first(lists, k, lambda grades: _relevant(grades, scale, rel))
+        precise = first.values * _running(first) / (first.rank + 1)
+        found = total(first.query, precise, lists.n_queries)
+    else:
+        place = _place(lists, _relevant(lists.grades, scale, rel))
+        inside = (place.j - 1) * (place.m - 1) / np.maximum(place.n - 1, 1)
+        counted = place.m / place.n * (place.before + 1 + inside)
+        rows, query, rank = head(lists.starts, k)
+        found = total(query, counted[rows] / (rank + 1), lists.n_queries)
+    return _ratio(found, _n_relevant(lists, scale, rel))
 
 
 def err(lists: Lists, scale: GradeScale, *, k: int) -> Floats:
@@ -107,7 +127,7 @@ def err(lists: Lists, scale: GradeScale, *, k: int) -> Floats:
         InputError: The scale has no best grade.
     """
     top = float(scale.gains(np.array([float(scale.top)]), "exp")[0])
-    stop = np.nan_to_num(scale.gains(lists.grades, "exp")) / (top + 1.0)
+    stop = _gains(lists.grades, scale, "exp") / (top + 1.0)
     goes_on = _goes_on(lists, 1.0 - stop, k)
     reading, value = np.ones(lists.n_queries), np.zeros(lists.n_queries)
     for rank in range(min(k, int(lists.returned.max(initial=0)))):
@@ -118,14 +138,87 @@ def err(lists: Lists, scale: GradeScale, *, k: int) -> Floats:
     return value
 
 
+def rbp(
+    lists: Lists,
+    scale: GradeScale,
+    *,
+    k: int | None = None,
+    p: float = PERSISTENCE,
+    rel: int | None = None,
+) -> Floats:
+    """(1 - p) Σ relevant p^(rank - 1) (Moffat and Zobel, TOIS 2008). In [0, 1).
+
+    Unjudged Pins and all behind the last rank count as not relevant, so it is a lower bound.
+    """
+    weights = p ** np.arange(int(lists.returned.max(initial=0)), dtype=np.float64)
+    return (1 - p) * _summed(lists, k, lambda grades: _relevant(grades, scale, rel), weights)
+
+
 def judged(lists: Lists, scale: GradeScale, *, k: int | None = None) -> Floats:  # noqa: ARG001
     """Judged Pins among the returned first k / min(k, returned). In [0, 1].
 
     Undefined: nothing was returned.
     """
-    known = expected(lists, (~np.isnan(lists.grades)).astype(np.float64))
+    known = _summed(lists, k, lambda grades: (~np.isnan(grades)).astype(np.float64))
     shown = lists.returned if k is None else np.minimum(lists.returned, k)
-    return _ratio(sum_head(lists.starts, known, k), shown.astype(np.float64))
+    return _ratio(known, shown.astype(np.float64))
+
+
+class _First(NamedTuple):
+    """The first Pins of each list; all arrays of one shape.
+
+    Attributes:
+        values: Of each Pin, or expected at its rank over the orders of a tie.
+        query: Its query code.
+        rank: Its rank, from 0.
+    """
+
+    values: Floats
+    query: Ints
+    rank: Ints
+
+
+def _first(lists: Lists, k: int | None, of: Callable[[Floats], Floats]) -> _First:
+    """`of` the grades of the first k Pins of each list; the others are not looked at."""
+    rows, query, rank = head(lists.starts, k)
+    values = (
+        of(lists.grades[rows]) if lists.ties is None else expected(lists, of(lists.grades))[rows]
+    )
+    return _First(values, query, rank)
+
+
+def _running(first: _First) -> Floats:
+    """Sum of the values up to each rank of its list."""
+    summed = np.cumsum(first.values)
+    starts = np.flatnonzero(first.rank == 0)
+    before = summed[starts] - first.values[starts]
+    return summed - np.repeat(before, np.diff(np.append(starts, len(summed))))
+
+
+def _summed(
+    lists: Lists, k: int | None, of: Callable[[Floats], Floats], weights: Floats | None = None
+) -> Floats:
+    """(Q,) sum of `of` the grades of the first k Pins of each list, by the weight of the rank."""
+    if lists.ties is None:
+        return sum_head(lists.starts, lists.grades, k, of=of, weights=weights)
+    return sum_head(lists.starts, expected(lists, of(lists.grades)), k, weights=weights)
+
+
+def _discounts(lengths: Ints) -> Floats:
+    """1 / log2(rank + 1) of every rank of the longest list, ranks from 1."""
+    return np.asarray(1.0 / np.log2(np.arange(2.0, int(lengths.max(initial=0)) + 2)))
+
+
+def _gains(grades: Floats, scale: GradeScale, gain: str | None) -> Floats:
+    """Gains of the grades; unjudged Pins gain nothing."""
+    gains = scale.gains(grades, gain)
+    gains[np.isnan(gains)] = 0.0
+    return gains
+
+
+def _n_found(lists: Lists, scale: GradeScale, k: int | None, rel: int | None) -> Floats:
+    """(Q,) relevant Pins among the first k."""
+    return _summed(lists, k, lambda grades: _relevant(grades, scale, rel))
 
 
 class _Place:
@@ -148,9 +241,7 @@ def _place(lists: Lists, relevant: Floats) -> _Place:
     n_rows = len(relevant)
     seen = np.concatenate(([0.0], np.cumsum(relevant)))
     at_query = np.repeat(seen[lists.starts[:-1]], lists.returned)
-    if lists.ties is None:
-        ones = np.ones(n_rows)
-        return _Place(ones, relevant, ones, seen[:-1] - at_query)
+    assert lists.ties is not None
     sizes = lists.tie_sizes
     starts = np.repeat(lists.ties, sizes)
     ends = starts + np.repeat(sizes, sizes)
@@ -164,11 +255,9 @@ def _place(lists: Lists, relevant: Floats) -> _Place:
 
 def _first_relevant(lists: Lists, relevant: Floats) -> Floats:
     """(N,) probability that the Pin at each rank is the first relevant one."""
-    place = _place(lists, relevant)
-    if lists.ties is None:
-        return np.where(place.before == 0, relevant, 0.0)
     from scipy.special import gammaln
 
+    place = _place(lists, relevant)
     possible = (place.before == 0) & (place.m > 0) & (place.n - place.j >= place.m - 1)
     n, m, j = place.n[possible], place.m[possible], place.j[possible]
     chance = gammaln(n - j + 1) - gammaln(m) - gammaln(n - j - m + 2)
@@ -208,12 +297,18 @@ def _goes_on(lists: Lists, goes_on: Floats, k: int) -> Floats:
 
 def _relevant(grades: Floats, scale: GradeScale, rel: int | None) -> Floats:
     threshold = scale.relevant_from if rel is None else rel
+    if scale.levels and not scale.levels[0] <= threshold <= scale.levels[-1]:
+        raise InputError(
+            f"rel={threshold} is off the scale {scale.name!r}, whose grades are "
+            f"{scale.describe()}. Name one of them"
+        )
     with np.errstate(invalid="ignore"):
         return (grades >= threshold).astype(np.float64)
 
 
 def _n_relevant(lists: Lists, scale: GradeScale, rel: int | None) -> Floats:
-    return sum_head(lists.judged_starts, _relevant(lists.judged, scale, rel), None)
+    counted = np.concatenate(([0.0], np.cumsum(_relevant(lists.judged, scale, rel))))
+    return np.diff(counted[lists.judged_starts])
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:

@@ -178,7 +178,10 @@ def test_a_gate_exits_with_3(files: Path) -> None:
     assert run(*grades, "--fail-under", "MAE=0.5").exit_code == 0
     assert run(*grades, "--fail-under", "accuracy=1").exit_code == 0
     fails(InputError, "the table has no such metric", *command, "--fail-under", "P(rel=3)@8=0.5")
-    fails(SettingsError, "must be METRIC=VALUE", *command, "--fail-under", "nDCG@20=high")
+    for wrong in ("nDCG@20=high", "nDCG@20=nan", "nDCG@20=inf", "nDCG@20", "=0.6"):
+        fails(SettingsError, "must be METRIC=VALUE", *command, "--fail-under", wrong)
+    assert run(*command, "--seed", "-1").exit_code == 2
+    fails(SettingsError, "--reps must be at least 40, got 1", *command, "--reps", "1")
 
 
 def test_scales(files: Path) -> None:
@@ -209,3 +212,24 @@ def test_every_metric_is_listed() -> None:
     assert "AUROC@t" in names
     for form in ("text", "csv", "markdown"):
         assert "Järvelin" in run("metrics", "--format", form).stdout
+
+
+def test_settings_stand_in_for_flags_and_flags_win(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files)
+    (files / "gradewise.toml").write_text(
+        '[evaluation]\nmetrics = ["nDCG@3", "P(rel=3)@2"]\nby = "country"\nlevel = 0.8\n'
+    )
+    told = ("ranking", "--run", "old.csv", "--qrels", "qrels.csv", "--queries", "queries.parquet")
+    found = rows(*told)
+    assert [row["metric"] for row in found if row["slice"] == "all"] == [
+        "nDCG@3", "P(rel=3)@2", "Judged@3", "Judged@2",
+    ]  # fmt: skip
+    assert {"FR", "US"} <= {row["group"] for row in found}
+    wide = rows(*told, "--level", 0.99, "--metrics", "nDCG@3")
+    assert wide[0]["ci_low"] < found[0]["ci_low"]
+    monkeypatch.setenv("GRADEWISE_EVALUATION_TIES", "average")
+    assert "ties=average" in rows(*told)[0]["definition"]
+    (files / "gradewise.toml").write_text("[evaluation]\nmetric = 'nDCG@3'\n")
+    fails(SettingsError, "Did you mean 'metrics'", *told)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,8 +12,10 @@ from app.commands.evaluation.shared import (
     AllowSeenOption,
     ByOption,
     FailUnderOption,
-    QrelsOption,
+    LabelNoiseOption,
     QueriesOption,
+    RepsOption,
+    Sources,
     check_gates,
     checked_level,
     gates_of,
@@ -23,14 +27,27 @@ from app.commands.evaluation.shared import (
 )
 from app.output import Format, FormatOption, LevelOption, SeedOption, emit
 from app.scales import ScaleOption, scale_named
+from relevance.errors import SettingsError
+
+if TYPE_CHECKING:
+    from relevance.results import Results
 
 
 def grades(
     *,
     predictions: Annotated[
-        list[str], typer.Option("--predictions", help="[NAME=]FILE of p1…p5; may be repeated.")
-    ],
-    qrels: QrelsOption,
+        list[str] | None,
+        typer.Option("--predictions", help="[NAME=]FILE of p1…p5; may be repeated."),
+    ] = None,
+    qrels: Annotated[Path | None, typer.Option("--qrels", help="Human grades, one a pair.")] = None,
+    joined: Annotated[
+        str | None,
+        typer.Option(
+            "--joined",
+            help="[NAME=]FILE that holds grade and p1…p5 side by side, instead of --predictions, "
+            "--qrels.",
+        ),
+    ] = None,
     queries: QueriesOption = None,
     metrics: Annotated[
         str, typer.Option("--metrics", help="Comma-separated; see: gradewise evaluation metrics.")
@@ -38,8 +55,10 @@ def grades(
     by: ByOption = None,
     scale: ScaleOption = "five",
     allow_seen: AllowSeenOption = False,
+    label_noise: LabelNoiseOption = 0,
     fail_under: FailUnderOption = None,
     level: LevelOption = 0.95,
+    reps: RepsOption = None,
     seed: SeedOption = 0,
     form: FormatOption = Format.TEXT,
 ) -> None:
@@ -47,26 +66,70 @@ def grades(
 
     gradewise evaluation grades --predictions teacher.parquet --qrels qrels.parquet
     --queries queries.parquet --by country
+
+    Grades and predictions that are in one table already, of any size, are evaluated from it:
+    --joined FILE, its further columns being those of the query (--by country).
     """
+    gates = gates_of(fail_under)
+    options: dict[str, Any] = {
+        "metrics": metrics, "by": by, "scale": scale_named(scale), "level": checked_level(level),
+        "seed": seed, "allow_seen": allow_seen, "reps": reps,
+    }  # fmt: skip
+    if joined is None:
+        results = _from_files(predictions or (), qrels, queries, label_noise, options)
+    elif predictions or qrels is not None:
+        raise SettingsError(
+            "--joined holds grades and predictions: leave out --predictions and --qrels"
+        )
+    elif label_noise:
+        raise SettingsError(
+            "--label-noise draws grades from p1…pK of the qrels, and p1…p5 of a joined file are "
+            "the model's. Give --predictions and --qrels instead of --joined"
+        )
+    else:
+        results = _from_joined(joined, queries, options)
+    emit(results, form)
+    check_gates(results, gates)
+
+
+def _from_files(
+    predictions: Sequence[str],
+    qrels: Path | None,
+    queries: Path | None,
+    label_noise: int,
+    options: dict[str, Any],
+) -> Results:
     import polars as pl
 
     from evaluation.pointwise import evaluate_grades
 
-    gates = gates_of(fail_under)
-    of = scale_named(scale)
+    if not predictions or qrels is None:
+        missing = "--qrels" if predictions else "--predictions"
+        raise SettingsError(
+            f"{missing} is missing. Give --predictions FILE and --qrels FILE, or --joined FILE"
+        )
     files = [named_file(text) for text in predictions]
+    numbered = {f"predictions{i or ''}": path for i, (_, path) in enumerate(files)}
+    sources = Sources({**numbered, "qrels": qrels, "queries": queries})
+    of = options["scale"]
     frames = [systems(name, path, "predictions", "model", of) for name, path in files]
     results = evaluate_grades(
-        pl.concat(frames, how="diagonal_relaxed"),
+        frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed"),
         read(qrels, "qrels", of),
         read_queries(queries),
-        metrics=metrics,
-        by=by,
-        scale=of,
-        level=checked_level(level),
-        seed=seed,
         seen=seen(path for _, path in files),
-        allow_seen=allow_seen,
+        label_noise=label_noise,
+        **options,
     )
-    emit(results, form)
-    check_gates(results, gates)
+    return results.sourced(sources.text)
+
+
+def _from_joined(text: str, queries: Path | None, options: dict[str, Any]) -> Results:
+    from evaluation.pointwise import evaluate_joined_grades
+
+    name, path = named_file(text)
+    sources = Sources({"joined": path, "queries": queries})
+    results = evaluate_joined_grades(
+        path, read_queries(queries), name=name, seen=seen([path]), **options
+    )
+    return results.sourced(sources.text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ import typer
 
 from app.output import notes
 from relevance.errors import InputError, MissingInputError, SettingsError
+from relevance.files import hash_file
 from relevance.results import Results
 
 if TYPE_CHECKING:
@@ -37,6 +40,46 @@ EmptyOption = Annotated[
 AllowSeenOption = Annotated[
     bool, typer.Option("--allow-seen", help="Keep queries that a model has seen, and say so.")
 ]
+_FEWEST_REPS = 40
+"""Resamplings that the ends of a 95 % interval lie among: 2 / 0.05."""
+
+
+def _checked_reps(reps: int | None) -> int | None:
+    """As given; an error if no interval could come from so few, for it would look too narrow."""
+    if reps is not None and 0 < reps < _FEWEST_REPS:
+        raise SettingsError(
+            f"--reps must be at least {_FEWEST_REPS}, got {reps}. The usual number is 2000; "
+            "0 = no intervals"
+        )
+    return reps
+
+
+RepsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--reps",
+        min=0,
+        callback=_checked_reps,
+        help="Resamplings of the queries for each interval (default 2,000, or the closed form "
+        "where queries are many); 0 = no intervals.",
+    ),
+]
+LabelNoiseOption = Annotated[
+    int,
+    typer.Option(
+        "--label-noise",
+        min=0,
+        metavar="DRAWS",
+        help="Draws of the grades from their posterior that widen the intervals, such as 200.",
+    ),
+]
+AssistedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--assisted",
+        help="A teacher's predictions for all queries: narrower intervals from few human grades.",
+    ),
+]
 FailUnderOption = Annotated[
     list[str] | None,
     typer.Option("--fail-under", help="METRIC=VALUE: exit with 3 if an overall figure is lower."),
@@ -63,6 +106,7 @@ def read(path: Path, table: str, scale: GradeScale) -> pl.DataFrame:
         "predictions": "gradewise teacher label",
         "runs": "gradewise student score",
         "queries": "gradewise data import",
+        "pins": "gradewise data import",
     }
     if not path.exists():
         raise MissingInputError(path, made_by[table])
@@ -79,17 +123,40 @@ def read_queries(path: Path | None) -> pl.DataFrame | None:
 def systems(
     name: str | None, path: Path, table: str, column: str, scale: GradeScale
 ) -> pl.DataFrame:
-    """The file's rows, each with its system's name: NAME, else the column, else the stem."""
+    """The file's rows, each with its system's name: NAME, else the column, else the stem.
+
+    No system has a pair twice, as none of the file's has.
+
+    Raises:
+        InputError: Rows without a system become those of one that has the same pair.
+    """
     import polars as pl
 
     frame = read(path, table, scale)
     if column not in frame.columns:
         frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(column))
+    given = pl.col(column)
     if name is None:
-        return frame.with_columns(pl.col(column).fill_null(path.stem))
-    if frame[column].drop_nulls().n_unique() > 1:
-        return frame.with_columns((pl.lit(f"{name}/") + pl.col(column)).alias(column))
-    return frame.with_columns(pl.lit(name).alias(column))
+        told = given.fill_null(path.stem)
+    elif frame.select(given.drop_nulls().n_unique()).item() > 1:
+        told = pl.lit(f"{name}/") + given
+    else:
+        told = pl.lit(name)
+    named = frame.with_columns(told.alias(column))
+    if 0 < frame.select(given.null_count()).item() < frame.height:
+        _refuse_merged(named, column, path)
+    return named
+
+
+def _refuse_merged(frame: pl.DataFrame, column: str, path: Path) -> None:
+    """Raises InputError if naming rows made two of a pair those of one system."""
+    again = frame.select(column, "query_id", "pin_id").is_duplicated()
+    if again.any():
+        name, query_id, pin_id = frame.filter(again).select(column, "query_id", "pin_id").row(0)
+        raise InputError(
+            f"{path}: with its rows without a {column} taken as {name!r}, that has query "
+            f"{query_id!r}, pin {pin_id!r} twice. Name the {column} in every row"
+        )
 
 
 def seen(paths: Iterable[Path]) -> frozenset[str]:
@@ -97,6 +164,30 @@ def seen(paths: Iterable[Path]) -> frozenset[str]:
     from relevance.provenance import seen_queries
 
     return frozenset().union(*(seen_queries(path) for path in paths))
+
+
+class Sources:
+    """What figures are made from: hashed in the background while the files are read.
+
+    Attributes:
+        text: The version and the first 12 digits of each file's SHA-256.
+    """
+
+    def __init__(self, files: Mapping[str, Path | None]) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._hashes = {
+            name: self._pool.submit(hash_file, path)
+            for name, path in files.items()
+            if path is not None and path.is_file()
+        }
+
+    @property
+    def text(self) -> str:
+        """`gradewise 0.1.0; run=3f2a…; qrels=77ab…`; waits until all is hashed."""
+        from importlib import metadata
+
+        told = [f"{name}={made.result()[:12]}" for name, made in self._hashes.items()]
+        return "; ".join([f"gradewise {metadata.version('gradewise')}", *told])
 
 
 def checked_level(level: float) -> float:
@@ -113,13 +204,22 @@ def gates_of(texts: list[str] | None) -> list[tuple[str, float]]:
     gates = []
     for text in texts or ():
         metric, _, value = text.rpartition("=")
-        try:
-            gates.append((repr(parse(metric)), float(value)))
-        except ValueError:
+        bound = _number(value)
+        if not metric or bound is None:
             raise SettingsError(
                 f"--fail-under must be METRIC=VALUE, got {text!r}. Write it like nDCG@20=0.6"
-            ) from None
+            )
+        gates.append((repr(parse(metric)), bound))
     return gates
+
+
+def _number(text: str) -> float | None:
+    """A finite number, or None: nothing is below NaN, so it would open every gate."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def check_gates(results: Results, gates: list[tuple[str, float]]) -> None:

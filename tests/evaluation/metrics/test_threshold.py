@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from evaluation.metrics import threshold
 from evaluation.metrics.pointwise import accuracy, mae, predicted_grade, within1
 from evaluation.metrics.threshold import at_least, auprc, auroc
 
@@ -79,3 +81,73 @@ def test_the_most_probable_grade_and_the_lower_of_equals() -> None:
     assert accuracy(grades, p).tolist() == [0, 0]
     assert within1(grades, p).tolist() == [1, 0]
     assert mae(grades, p).tolist() == [1, 3]
+
+
+def neighbours(score: float, steps: int) -> float:
+    """The float that many floats above `score`: the upper bits of a few of them are equal."""
+    return float(np.frombuffer(np.int64(np.float64(score).view(np.int64) + steps).tobytes())[0])
+
+
+NEAR = st.builds(neighbours, st.sampled_from([0.0, 0.1, 0.25, 0.7]), st.integers(0, 40))
+HARD = st.lists(
+    st.tuples(st.booleans(), NEAR | st.sampled_from([0.0, -0.0, 5e-324, 1.0, 1.0000001])),
+    min_size=2,
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@given(pairs=HARD, chunk=st.sampled_from([1, 3, 8, 1 << 16]))
+@settings(deadline=None, max_examples=80)
+def test_chunks_neighbouring_floats_and_zeros(
+    dtype: type, pairs: list[tuple[bool, float]], chunk: int
+) -> None:
+    labels = np.array([label for label, _ in pairs])
+    scores = np.array([score for _, score in pairs]).astype(dtype).astype(np.float64)
+    if labels.all() or not labels.any():
+        return
+    with mock.patch.multiple(threshold, _CHUNK=chunk, _MANY=5 * chunk):
+        for ours, theirs in BOTH:
+            expected = theirs(labels, scores)
+            value, influence = ours(labels, scores)
+            assert value == pytest.approx(expected, abs=1e-12)
+            assert influence.sum() == pytest.approx(0, abs=1e-12)
+            kept = scores.copy()
+            alone, nothing = ours(labels, kept, influence=False)
+            assert alone == pytest.approx(value, abs=1e-15)
+            assert nothing.size == 0
+            assert kept.tobytes() == scores.tobytes()
+        short = scores.astype(np.float32)  # 32 bits are sorted as 32 bits
+        area, moved = auroc(labels, short)
+        assert auroc(labels, short, influence=False)[0] == area
+        assert area == value_of(labels, short.astype(np.float64))
+        assert moved.tolist() == auroc(labels, short.astype(np.float64))[1].tolist()
+        assert auroc(labels, kept, influence=False, overwrite=True)[0] == value_of(labels, scores)
+
+
+def value_of(labels: np.ndarray, scores: np.ndarray) -> float:
+    return auroc(labels, scores)[0]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), BOTH)
+@pytest.mark.parametrize("digits", [None, 2, 5])
+def test_many_pairs_with_and_without_ties(ours, theirs, digits: int | None) -> None:
+    rng = np.random.default_rng(8)
+    scores = rng.random(150_000)
+    labels = rng.random(150_000) < scores
+    scores = scores if digits is None else np.round(scores, digits)
+    value, influence = ours(labels, scores)
+    assert value == pytest.approx(theirs(labels, scores), abs=1e-12)
+    assert ours(labels, scores, influence=False)[0] == pytest.approx(value, abs=1e-15)
+    assert influence.sum() == pytest.approx(0, abs=1e-10)
+
+
+@pytest.mark.parametrize("ours", [auroc, auprc])
+def test_one_class_has_no_value_whether_influence_is_wanted_or_not(ours) -> None:
+    labels, scores = np.ones(3, dtype=bool), np.array([0.1, 0.2, 0.3])
+    value, influence = ours(labels, scores)
+    assert math.isnan(value)
+    assert influence.tolist() == [0, 0, 0]
+    value, influence = ours(labels, scores, influence=False)
+    assert math.isnan(value)
+    assert influence.size == 0

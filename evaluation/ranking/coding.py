@@ -1,0 +1,386 @@
+"""Queries as numbers: the ids of the qrels and of every run coded once, and pairs that match.
+
+Ids are text and tables have millions of rows, so that comparing text decides how long an evaluation
+takes. Here it happens once: a query's code is its position among the sorted ids (exact), a pair is
+its code and a 64-bit hash of its two ids. Two Pins of one query share a hash with a probability
+under 1e-11 for millions of rows; a duplicate that a hash suspects is looked up in the ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evaluation.metrics.lists import NO_GRADE
+from relevance.errors import InputError
+from relevance.provenance import hash_query
+
+Bools = NDArray[np.bool_]
+Codes = NDArray[np.int32]
+Hashes = NDArray[np.uint64]
+_RUNS_OF_ROWS = 4  # rows a query from which its rows are taken to stand together
+_SAMPLE = 1 << 12
+_SHARE = 1 << 19  # rows that are compared, hashed or looked up at once
+_SPARE_BITS, _MOST_BITS = 4, 24  # of a hash: a table with room for 16 times the ids, or 64 MB
+_BUCKET, _MOST_BUCKETS = 1 << 18, 255  # rows that are matched at once; their number has 8 bits
+_THREADS = 4
+_S = TypeVar("_S")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """The queries of an evaluation: those of the qrels and those of every run.
+
+    Attributes:
+        ids: (Q,) query ids, ascending; a query's code is its position.
+        judged: (Q,) whether the qrels have it.
+        seen: (Q,) whether a model that is evaluated has seen it.
+        qrels: The qrels, rows as they were given, and `code`, the query's code.
+        allow_seen: Whether seen queries are kept (and marked) instead of left out.
+        unique: Whether it is known that no run and no qrels have a pair twice.
+        hashed: Hashes of the pairs of a frame, which are used if it is `qrels`.
+    """
+
+    ids: pl.Series
+    judged: Bools
+    seen: Bools
+    qrels: pl.DataFrame
+    allow_seen: bool = False
+    unique: bool = False
+    hashed: tuple[pl.DataFrame, Hashes] | None = field(default=None, repr=False, compare=False)
+
+    def refuse_apart(self, system: str, returned: Bools) -> None:
+        """Raises InputError if a system returned nothing for any query that has grades."""
+        if not (self.judged & returned).any():
+            raise InputError(
+                f"system {system!r} has no query of the qrels, such as "
+                f"{self.ids.filter(pl.Series(self.judged))[0]!r}. Give files of the same data"
+            )
+
+    @property
+    def kept(self) -> Bools:
+        """(Q,) queries that are evaluated."""
+        return self.judged if self.allow_seen else self.judged & ~self.seen
+
+    def taken(self, order: NDArray[np.int64]) -> Coded:
+        """The queries in another order: query `order[i]` becomes query i."""
+        place = np.empty(len(order), dtype=np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        return Coded(
+            ids=self.ids.gather(order),
+            judged=self.judged[order],
+            seen=self.seen[order],
+            qrels=self.qrels.with_columns(code=pl.Series(place[self.query])),
+            allow_seen=self.allow_seen,
+            unique=self.unique,
+        )
+
+    @property
+    def query(self) -> Codes:
+        """(M,) query code of each row of the qrels."""
+        return self.qrels["code"].cast(pl.Int32).to_numpy()
+
+    @property
+    def grades(self) -> NDArray[np.number]:
+        """(M,) grade of each row of the qrels, where there is none `NO_GRADE` or NaN.
+
+        Small whole numbers stay 8 bits wide: there may be many millions of them.
+        """
+        grades = self.qrels["grade"]
+        missing = grades.null_count() > 0
+        if grades.dtype.is_integer() and not missing:
+            grades = grades.shrink_dtype()
+        if grades.dtype == pl.Int8 and grades.min() != NO_GRADE:
+            return grades.fill_null(NO_GRADE).to_numpy()
+        values: NDArray[np.float64] = grades.fill_null(0).to_numpy().astype(np.float64)
+        if missing:
+            values[grades.is_null().to_numpy()] = np.nan
+        return values
+
+    @property
+    def hashes(self) -> Hashes:
+        """(M,) 64-bit hash of the query and Pin of each row of the qrels."""
+        if self.hashed is not None and self.hashed[0] is self.qrels:
+            return self.hashed[1]
+        return hashes_of(self.qrels)
+
+
+def code_queries(
+    qrels: pl.DataFrame,
+    runs: Sequence[pl.DataFrame],
+    *,
+    seen: Collection[str] = frozenset(),
+    allow_seen: bool = False,
+    unique: bool = False,
+    what: str = "run",
+) -> Coded:
+    """Gives every query of the qrels and runs a code.
+
+    Args:
+        qrels: A `qrels` table.
+        runs: Tables with a query_id.
+        seen: Hashed ids of queries that a model has seen.
+        allow_seen: Keep them.
+        unique: Whether no run and no qrels have a pair twice, as `read_table` makes sure of a
+            system's; else they are searched for it.
+        what: What errors call a run.
+
+    Raises:
+        InputError: The qrels are empty or repeat a pair, or share no query with the runs.
+    """
+    _refuse_nothing(qrels, runs, what)
+    qrels = with_text_ids(qrels)
+    hashes = hashes_of(qrels)
+    if not unique:
+        refuse_duplicates(qrels, hashes, "qrels")
+    returned = pl.concat([distinct(run["query_id"]).cast(pl.String) for run in runs])
+    returned = returned.unique().sort().alias("query_id")
+    code = codes_of(qrels["query_id"], returned)
+    if code.max() < 0:
+        raise InputError(
+            f"{what} and qrels have no query in common: qrels have {qrels['query_id'].min()!r}, "
+            f"the {what} {returned[0]!r}. Give files of the same data"
+        )
+    ids, code = _with_new(qrels["query_id"], returned, code)
+    qrels = qrels.with_columns(code=pl.Series(code))
+    return Coded(
+        ids=ids,
+        judged=np.bincount(code, minlength=len(ids)) > 0,
+        seen=seen_among(ids, seen),
+        qrels=qrels,
+        allow_seen=allow_seen,
+        unique=unique,
+        hashed=(qrels, hashes),
+    )
+
+
+def _refuse_nothing(qrels: pl.DataFrame, runs: Sequence[pl.DataFrame], what: str) -> None:
+    if qrels.is_empty():
+        raise InputError("the qrels have no rows. Give the grades to evaluate against")
+    if all(run.is_empty() for run in runs):
+        raise InputError(f"the {what} has no rows. Give what a system or model returned")
+
+
+def _with_new(ids: pl.Series, known: pl.Series, code: Codes) -> tuple[pl.Series, Codes]:
+    """Known ids and those that are not, ascending, and the codes of `ids` among them all.
+
+    Args:
+        ids: (N,) ids.
+        known: Different ids, ascending.
+        code: (N,) their codes among the known, -1 if they are new.
+    """
+    new = np.flatnonzero(code < 0)
+    if len(new) == 0:
+        return known, code
+    left = ids.gather(new)
+    every = pl.concat([known, distinct(left)]).sort()
+    code = codes_of(known, every)[code]
+    code[new] = codes_of(left, every)
+    return every, code
+
+
+def with_text_ids(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its ids as text, which they are in every table that was read from a file."""
+    return frame.with_columns(
+        pl.col(name).cast(pl.String)
+        for name in ("query_id", "pin_id")
+        if frame.schema[name] != pl.String
+    )
+
+
+def seen_among(ids: pl.Series, seen: Collection[str]) -> Bools:
+    """(Q,) whether a query's hashed id is among those that a model has seen."""
+    if not seen:
+        return np.zeros(len(ids), dtype=bool)
+    return np.array([hash_query(query_id) in seen for query_id in ids])
+
+
+def distinct(ids: pl.Series) -> pl.Series:
+    """The different ids of a column, in no order; quick where equal ids stand together."""
+    heads = heads_of(ids)
+    return ids.unique() if heads is None else ids.gather(heads).unique()
+
+
+def heads_of(ids: pl.Series) -> NDArray[np.int64] | None:
+    """Rows at which another id begins; None if equal ids hardly stand together."""
+    if len(ids) < 2 or ids.null_count():
+        return None
+    if len(ids) > _SAMPLE and not _together(_changes(ids.head(_SAMPLE)), _SAMPLE):
+        return None  # most files tell by their first rows
+    heads = _changes(ids)
+    return np.append(0, heads) if _together(heads, len(ids)) else None
+
+
+def _together(heads: NDArray[np.int64], n_rows: int) -> bool:
+    return len(heads) * _RUNS_OF_ROWS <= n_rows
+
+
+def _changes(ids: pl.Series) -> NDArray[np.int64]:
+    """Rows whose id is not that of the row before."""
+    if ids.dtype.is_integer():
+        numbers = ids.to_numpy()
+        return np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
+
+    def changes(rows: range) -> NDArray[np.int64]:
+        part = ids[rows.start : rows.stop + 1]
+        return (part[1:] != part[:-1]).arg_true().to_numpy() + np.int64(rows.start + 1)
+
+    return np.concatenate(in_threads(changes, _shares(len(ids))))
+
+
+def codes_of(ids: pl.Series, known: pl.Series) -> Codes:
+    """(N,) position of each id in `known`; -1 if it is not there.
+
+    Args:
+        ids: (N,) ids.
+        known: (Q,) different ids.
+    """
+    heads = heads_of(ids)
+    if heads is not None:
+        lengths = np.diff(np.append(heads, len(ids)))
+        return np.repeat(codes_of(ids.gather(heads), known), lengths) if len(heads) else _NO_CODES
+    if ids.dtype == pl.String and len(known):
+        return _text_codes(ids, known)
+    index = known.to_frame("id").with_columns(code=pl.int_range(pl.len(), dtype=pl.Int32))
+    found = ids.to_frame("id").join(index, on="id", how="left", maintain_order="left")
+    return found["code"].fill_null(-1).to_numpy()
+
+
+def _text_codes(ids: pl.Series, known: pl.Series) -> Codes:
+    """`codes_of` texts: a table by some bits of their hash has a guess, the texts decide."""
+    named = pl.Enum(known)
+    bits = min(len(known).bit_length() + _SPARE_BITS, _MOST_BITS)
+
+    def slots(texts: pl.Series) -> NDArray[np.int64]:
+        return (texts.hash(seed=0).to_numpy() >> np.uint64(64 - bits)).astype(np.int64)
+
+    table = np.zeros(1 << bits, dtype=np.int32)
+    table[slots(known)] = np.arange(len(known), dtype=np.int32)
+
+    def codes(rows: range) -> Codes:
+        part = ids[rows.start : rows.stop]
+        found = table[slots(part)]
+        wrong = known.gather(found).ne_missing(part).arg_true()
+        physical = part.gather(wrong).cast(named, strict=False).to_physical()
+        found[wrong.to_numpy()] = physical.cast(pl.Int32).fill_null(-1).to_numpy()
+        return found
+
+    return np.concatenate(in_threads(codes, _shares(len(ids))))
+
+
+def in_threads(function: Callable[[_S], _T], parts: Sequence[_S]) -> list[_T]:
+    """The function's value for each part, in order; NumPy and polars let threads run at once."""
+    if len(parts) < 2:
+        return [function(part) for part in parts]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(function, parts))
+
+
+def hashes_of(frame: pl.DataFrame) -> Hashes:
+    """(N,) 64-bit hash of each row's query and Pin."""
+    pairs = frame.select("query_id", "pin_id")
+    hashes = np.empty(frame.height, dtype=np.uint64)
+
+    def put(rows: range) -> None:
+        part = pairs[rows.start : rows.stop]
+        hashes[rows.start : rows.stop] = part.hash_rows(seed=0).to_numpy()
+
+    in_threads(put, _shares(frame.height))
+    return hashes
+
+
+def _shares(n_rows: int) -> list[range]:
+    """Ranges of rows, at least one, that are so few that what is made of them stays in a cache."""
+    firsts = range(0, max(n_rows, 1), _SHARE)
+    return [range(first, min(first + _SHARE, n_rows)) for first in firsts]
+
+
+def refuse_duplicates(frame: pl.DataFrame, hashes: Hashes, what: str) -> None:
+    """Raises InputError if a pair is there twice; different hashes are proof that none is.
+
+    Args:
+        frame: Rows with query_id and pin_id.
+        hashes: Theirs.
+        what: How the error calls the frame.
+    """
+    hashes = np.sort(hashes)
+    if not (hashes[1:] == hashes[:-1]).any():
+        return
+    again = frame.select("query_id", "pin_id").is_duplicated()
+    if again.any():
+        first = frame.filter(again).row(0, named=True)
+        raise InputError(
+            f"the {what} have query {first['query_id']!r}, pin {first['pin_id']!r} twice. "
+            "Keep one of the rows; if they are of two systems, name these apart"
+        )
+
+
+def judgments_of(
+    codes: Codes, hashes: Hashes, judged_codes: Codes, judged_hashes: Hashes, n_queries: int
+) -> Codes:
+    """(N,) position of the judgment of each returned pair; -1 = not judged.
+
+    Args:
+        codes: (N,) query code of each returned pair, ascending.
+        hashes: (N,) hash of the pair; each once.
+        judged_codes: (M,) query code of each judgment, in any order.
+        judged_hashes: (M,) hash of its pair; each once.
+        n_queries: Q; codes are 0 … Q - 1.
+    """
+    found = np.full(len(codes), -1, dtype=np.int32)
+    n_buckets = min(-(-(len(codes) + len(judged_codes)) // _BUCKET), _MOST_BUCKETS)
+    width = -(-n_queries // max(n_buckets, 1))  # queries whose pairs are matched at once
+    starts = np.searchsorted(codes, np.arange(n_buckets + 1, dtype=np.int32) * width)
+    bucket = (judged_codes // max(width, 1)).astype(np.uint8)
+    rows = np.argsort(bucket, kind="stable")  # of 8 bits: counted, not compared
+    ends = np.cumsum(np.bincount(bucket, minlength=1))
+
+    def match(number: int) -> None:
+        mine = slice(starts[number], starts[number + 1])
+        theirs = rows[ends[number - 1] if number else 0 : ends[number]]
+        at, there = _matches(hashes[mine], judged_hashes[theirs])
+        same = codes[mine][at] == judged_codes[theirs[there]]
+        found[mine.start + at[same]] = theirs[there[same]]
+
+    in_threads(match, range(min(n_buckets, len(ends))))
+    return found
+
+
+_NO_CODES: Codes = np.zeros(0, dtype=np.int32)
+
+
+def _matches(left: Hashes, right: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions in `left` and in `right` of equal hashes, each pair of them.
+
+    One sort of values: the hash's upper bits over the position in both lists, end to end.
+    """
+    n = len(left) + len(right)
+    low = np.uint64((1 << max(n.bit_length(), 1)) - 1)
+    packed = np.concatenate([left, right])
+    packed &= ~low
+    packed |= np.arange(n, dtype=np.uint64)
+    packed.sort()
+    upper = packed & ~low
+    equal = np.flatnonzero(upper[1:] == upper[:-1])
+    crowded = np.zeros(len(equal), dtype=bool)  # three or more share their upper bits
+    crowded[1:] = np.diff(equal) == 1
+    crowded[:-1] |= crowded[1:]
+    first = (packed[equal[~crowded]] & low).astype(np.int64)
+    second = (packed[equal[~crowded] + 1] & low).astype(np.int64) - len(left)
+    across = (first < len(left)) & (second >= 0)
+    first, second = first[across], second[across]
+    same = left[first] == right[second]
+    if not crowded.any():
+        return first[same], second[same]
+    few = np.union1d(packed[equal[crowded]] & low, packed[equal[crowded] + 1] & low)
+    few = few.astype(np.int64)
+    ours, theirs = few[few < len(left)], few[few >= len(left)] - len(left)
+    i, j = np.nonzero(left[ours][:, None] == right[theirs])
+    return np.append(first[same], ours[i]), np.append(second[same], theirs[j])
