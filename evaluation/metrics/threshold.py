@@ -27,9 +27,10 @@ Ints = NDArray[np.int64]
 Made = TypeVar("Made")
 
 _CHUNK = 1 << 16  # rows looked at together: they stay in the cache
+_STRETCH = 1 << 18  # rows of a step beside another thread, which short steps keep from its turn
 _MANY = 1 << 20  # keys that are worth a thread
 _SIGN = np.uint64(1 << 63)
-_FEW = 64  # of n ties: fewer than one in so many are looked up one by one
+_STEPS = 6  # along a run of equal keys, before its end is looked up
 
 
 def at_least(probabilities: Floats, threshold: int) -> Floats:
@@ -60,7 +61,7 @@ def auroc(
     moved = np.zeros(len(labels) if influence else 0)
     if n_positive == 0 or n_negative == 0:
         return float("nan"), moved
-    if not influence and scores.min() >= 0:
+    if not influence and _none_negative(scores):
         keys = _packed(labels, scores, overwrite=overwrite)
         return _twice_the_wins(keys) / (2 * n_positive * n_negative), moved
     wins = below = under = 0  # twice the wins; positives and negatives at lower scores
@@ -192,14 +193,19 @@ def _scale(
         part -= np.where(hits, positive[1], negative[1])
 
 
+def _none_negative(scores: Scores) -> bool:
+    """Whether all scores are numbers from 0 on."""
+    return all(_by_halves(lambda half: scores[half.start : half.stop].min() >= 0, len(scores)))
+
+
 def _packed(labels: Bools, scores: Scores, *, overwrite: bool) -> Keys:
     """(N,) ascending keys: bits of the score above the label. Scores must not be negative."""
     floats = scores if overwrite else scores.copy()
     keys: Keys = floats.view(np.uint32 if floats.itemsize == 4 else np.uint64)
 
     def pack(half: range) -> None:
-        for start in half[::_CHUNK]:
-            rows = slice(start, min(start + _CHUNK, half.stop))
+        for start in half[::_STRETCH]:
+            rows = slice(start, min(start + _STRETCH, half.stop))
             floats[rows] += 0.0  # -0.0 becomes 0.0
             keys[rows] <<= 1
             keys[rows] |= labels[rows]
@@ -230,48 +236,52 @@ def _by_halves(function: Callable[[range], Made], n: int) -> list[Made]:
 def _twice_the_wins(keys: Keys) -> int:
     """Twice the (negative, positive) pairs in which the positive scores higher, ties once.
 
-    Among equal scores the negatives come first, so that each tie counts as won. Ties of few scores
-    are looked up; where there are many, the keys are sorted again with the positives first, which
-    counts each tie as lost.
+    Of equal scores the negatives come first: a tie looks like a win, and one of its two is taken
+    off again.
     """
-    won, touching = _wins(keys, 1)
-    if len(touching) > len(keys) // _FEW:
-        np.bitwise_xor(keys, 1, out=keys)
-        _sort(keys)
-        return won + _wins(keys, 0)[0]
-    first, last = touching.copy(), touching + 2
-    more = keys[touching - 1] == keys[touching]  # at row 0: the last key, which is higher
-    first[more] = np.searchsorted(keys, keys[touching[more]], side="left")
-    more = keys.take(last, mode="clip") == keys[touching + 1]
-    last[more] = np.searchsorted(keys, keys[touching[more] + 1], side="right")
-    ties = (touching + 1 - first) @ (last - 1 - touching)
-    return 2 * won - int(ties)
+    numbers = np.arange(_STRETCH, dtype=np.uint32)
+
+    def look(half: range) -> Ints:
+        places = n_positive = ties = 0
+        for start in half[::_STRETCH]:
+            stop = min(start + _STRETCH, half.stop)
+            ties += _ties(keys, start, stop)
+            hits = (keys[start:stop] & 1).astype(np.uint32, copy=False)
+            n_hits = int(np.count_nonzero(hits))
+            hits *= numbers[: len(hits)]
+            places += start * n_hits + int(hits.sum(dtype=np.uint64))
+            n_positive += n_hits
+        return np.array([places, n_positive, ties], dtype=np.int64)
+
+    places, n_positive, ties = sum(_by_halves(look, len(keys)), np.zeros(3, np.int64)).tolist()
+    return int(2 * places - n_positive * (n_positive - 1) - ties)
 
 
-def _wins(keys: Keys, positive: int) -> tuple[int, Ints]:
-    """Pairs in which a positive key stands behind a negative one, and where such keys touch.
+def _ties(keys: Keys, start: int, stop: int) -> int:
+    """(negative, positive) pairs of equal score whose last negative key is at `start` … `stop`."""
+    part = keys[start : stop + 1]
+    last = np.flatnonzero((part[1:] ^ part[:-1]) == 1) + start
+    return int(_run_lengths(keys, last, -1) @ _run_lengths(keys, last + 1, 1))
 
-    Args:
-        keys: (N,) ascending keys.
-        positive: Lowest bit of a positive key.
 
-    Returns:
-        The number of pairs, and the rows at which the two keys of one score follow each other.
+def _run_lengths(keys: Keys, ends: Ints, step: int) -> Ints:
+    """(m,) number of keys that are equal to the one at each end of a run, which goes by `step`.
+
+    Most runs are short: a few steps from all ends at once, then a look-up of those that go on.
+    Keys must be ascending and not all equal, so that no run goes on at the other end of them.
     """
-
-    def look(half: range) -> tuple[int, int, list[Ints]]:
-        places = n_positive = 0
-        touching: list[Ints] = []
-        for start in half[::_CHUNK]:
-            stop = min(start + _CHUNK, half.stop)
-            part = keys[start : stop + 1]
-            touching.append(np.flatnonzero((part[1:] ^ part[:-1]) == 1) + start)
-            hits = np.flatnonzero((part[: stop - start] & 1) == positive)
-            places += start * len(hits) + int(hits.sum())
-            n_positive += len(hits)
-        return places, n_positive, touching
-
-    found = _by_halves(look, len(keys))
-    n_positive = sum(count for _, count, _ in found)
-    won = sum(places for places, _, _ in found) - n_positive * (n_positive - 1) // 2
-    return won, np.concatenate([rows for _, _, touching in found for rows in touching])
+    lengths: Ints = np.ones(len(ends), dtype=np.int64)
+    going: Ints = np.arange(len(ends))
+    rows, own = ends, keys[ends]
+    for _ in range(_STEPS):
+        rows = rows + step
+        on = np.flatnonzero(keys.take(rows, mode="wrap") == own)
+        going, rows, own = going[on], rows[on], own[on]
+        if not len(going):
+            return lengths
+        lengths[going] += 1
+    if step < 0:
+        lengths[going] += rows - np.searchsorted(keys, own, side="left")
+    else:
+        lengths[going] += np.searchsorted(keys, own, side="right") - rows - 1
+    return lengths

@@ -84,7 +84,7 @@ def figures_of(
     """Every measure in every part.
 
     The pairs pass by once for all measures that are sums over them, and once for each threshold
-    (the highest, whose scores take the least memory, shares the pass of the sums).
+    (the lowest, whose scores are of the most columns, shares the pass of the sums).
 
     Args:
         pairs: Graded pairs with their predictions.
@@ -93,17 +93,17 @@ def figures_of(
         influence: Whether intervals are wanted; without, that of a `Linear` is 0.
     """
     wanted = _thresholds(pairs, measures, parts)
-    descending = sorted(wanted, reverse=True)
+    ascending = sorted(wanted)
     room = np.empty(len(pairs.grades) if wanted else 0)
-    sums = _query_sums(pairs, measures, descending[:1], room)
+    sums = _query_sums(pairs, measures, ascending[:1], room)
     figures = {
         (m, p.key): _of_sums(m, sums[m][p.queries], pairs.counts[p.queries])
         for m in sums
         for p in parts
     }
-    for threshold in descending:
+    for threshold in ascending:
         scores = pairs.scores(threshold, room)
-        if threshold != descending[0]:
+        if threshold != ascending[0]:
             _add_up(pairs, threshold, scores)
         for measure, part in wanted[threshold]:
             # the last look at these scores may destroy them
@@ -147,7 +147,13 @@ def effective_threshold(grades: NDArray[np.number], threshold: int) -> int:
         The lowest grade from `threshold` on that some pair has; `threshold` itself if none has.
     """
     levels = range(threshold, int(grades.max()) + 1)
-    return next((level for level in levels if (grades == level).any()), threshold)
+    return next((level for level in levels if _has(grades, level)), threshold)
+
+
+def _has(grades: NDArray[np.number], level: int) -> bool:
+    """Whether some grade is the level; most often one of the first is."""
+    batches = (grades[start : start + ROWS] for start in range(0, len(grades), ROWS))
+    return any((batch == level).any() for batch in batches)
 
 
 def _disjoint(pairs: Pairs, groups: Sequence[tuple[str, NDArray[np.int64]]]) -> list[Part]:
@@ -166,13 +172,18 @@ def _disjoint(pairs: Pairs, groups: Sequence[tuple[str, NDArray[np.int64]]]) -> 
 
 def _add_up(pairs: Pairs, threshold: int, scores: NDArray[np.floating]) -> None:
     """Fills the scores of a threshold, column by column: to read several takes more memory."""
+    first, *rest = range(threshold - 1, len(PROBABILITIES))
+
+    def put(batches: Passing) -> None:
+        for rows, (column,) in batches:
+            scores[rows] = column
 
     def add(batches: Passing) -> None:
         for rows, (column,) in batches:
             scores[rows] += column
 
-    scores[:] = 0
-    for place in range(threshold - 1, len(PROBABILITIES)):
+    _side_by_side(put, pairs.batches(slice(first, first + 1)))
+    for place in rest:
         _side_by_side(add, pairs.batches(slice(place, place + 1)))
 
 

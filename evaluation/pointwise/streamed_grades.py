@@ -26,7 +26,7 @@ from evaluation.pointwise.pairs import (
     Probabilities,
     Runs,
 )
-from evaluation.ranking.coding import Bools, codes_of
+from evaluation.pointwise.query_runs import changes, coded_runs
 from relevance.checks import conform
 from relevance.errors import TableError
 from relevance.formats import Source
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _NEEDED = ("query_id", "grade", *PROBABILITIES)
 _SUM_TOLERANCE = 1e-3
-_KEY_ROWS = 4 * ROWS  # without probabilities a batch may be longer
+_LONG = 4 * ROWS  # of few columns a batch may be longer
 _BUFFER = 1 << 18  # bytes of a column read at once, so that its row group never is in memory
 _TOLERANCE = 1e-6  # a 32-bit softmax may say 1.0000001
 
@@ -141,13 +141,13 @@ class _Seen:
     def take(self, rows: slice, frame: pl.DataFrame) -> None:
         """Adds a batch."""
         keys = [frame[name] for name in ("query_id", *self.wanted)]
-        heads = np.concatenate(([0], np.flatnonzero(_changes(keys)) + 1))
+        heads = np.concatenate(([0], np.flatnonzero(changes(keys)) + 1))
         ids, *rest = (_plain(key[heads]) for key in keys)
-        self.ids.append(ids.cast(pl.String))
+        self.ids.append(ids)
         self.starts.append(heads + rows.start)
         self.grades[rows] = frame["grade"].to_numpy()
         if rest:
-            self.queries.append(pl.DataFrame([self.ids[-1], *rest]).unique())
+            self.queries.append(pl.DataFrame([ids.cast(pl.String), *rest]).unique())
         if "model" in frame.columns:
             self.models |= set(_plain(frame["model"].unique()).to_list())
 
@@ -162,10 +162,8 @@ class _Seen:
 
     def coded(self) -> tuple[pl.Series, Runs]:
         """The different ids of the file, ascending, and the runs of rows by position in them."""
-        every = pl.concat(self.ids)
-        ids = every.unique().sort().alias("query_id")
-        starts = [*self.starts, np.array([len(self.grades)])]
-        return ids, Runs(codes_of(every, ids), np.concatenate(starts))
+        ids, codes = coded_runs(pl.concat(self.ids))
+        return ids, Runs(codes, np.concatenate([*self.starts, np.array([len(self.grades)])]))
 
 
 def _look(
@@ -178,7 +176,7 @@ def _look(
 
     def look(stretch: _Stretch) -> _Seen:
         seen = _Seen.of(file, wanted, grades)
-        for rows, batch in stretch.batches(seen.columns, _KEY_ROWS):
+        for rows, batch in stretch.batches(seen.columns, _LONG):
             frame = pl.DataFrame(pl.from_arrow(batch))
             if not _are_grades(frame["grade"].to_numpy(), levels):
                 _refuse(frame.select("grade"), rows, stretch.path, table, scale)
@@ -194,13 +192,6 @@ def _are_grades(grades: NDArray[np.integer], levels: Collection[int]) -> bool:
     if grades.min() < min(levels) or grades.max() > max(levels):
         return False
     return len(levels) == 5 or set(np.flatnonzero(np.bincount(grades)).tolist()) <= set(levels)
-
-
-def _changes(columns: Sequence[pl.Series]) -> Bools:
-    """(n - 1,) whether a row differs from the one before in any of the columns."""
-    found = [column.slice(1) != column.slice(0, len(column) - 1) for column in columns]
-    changes = [c.fill_null(value=True) if c.null_count() else c for c in found]
-    return np.asarray(np.logical_or.reduce([c.to_numpy() for c in changes]), dtype=np.bool_)
 
 
 def _plain(values: pl.Series) -> pl.Series:
@@ -264,7 +255,8 @@ def _checked_batches(
 ) -> Batches:
     def batches(stretch: _Stretch, which: slice) -> Passing:
         names = PROBABILITIES[which]
-        for rows, batch in stretch.batches(names, ROWS):
+        n_rows = ROWS if len(names) > 1 else _LONG
+        for rows, batch in stretch.batches(names, n_rows):
             columns = [_view(batch.column(name)) for name in names]
             if len(names) == len(PROBABILITIES) and not _are_probabilities(columns):
                 found = pl.DataFrame(dict(zip(names, columns, strict=True)))

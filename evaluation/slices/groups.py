@@ -83,6 +83,8 @@ def total_weights(groups: Sequence[Group]) -> dict[str, list[float]]:
 def _rows_of(query_ids: pl.Series, queries: pl.DataFrame) -> NDArray[np.int64]:
     """(Q,) row of the queries table that each query has; -1 if it is not there."""
     ids = queries["query_id"]
+    if ids.equals(query_ids):  # which are different
+        return np.arange(len(ids))
     if ids.n_unique() < len(ids):
         twice = ids.filter(ids.is_duplicated())[0]
         raise InputError(f"the queries table has query {twice!r} twice. Keep one of the rows")

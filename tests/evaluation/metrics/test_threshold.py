@@ -106,7 +106,7 @@ def test_chunks_neighbouring_floats_and_zeros(
     scores = np.array([score for _, score in pairs]).astype(dtype).astype(np.float64)
     if labels.all() or not labels.any():
         return
-    with mock.patch.multiple(threshold, _CHUNK=chunk, _MANY=5 * chunk):
+    with mock.patch.multiple(threshold, _CHUNK=chunk, _STRETCH=chunk, _MANY=5 * chunk):
         for ours, theirs in BOTH:
             expected = theirs(labels, scores)
             value, influence = ours(labels, scores)
@@ -123,6 +123,27 @@ def test_chunks_neighbouring_floats_and_zeros(
         assert area == value_of(labels, short.astype(np.float64))
         assert moved.tolist() == auroc(labels, short.astype(np.float64))[1].tolist()
         assert auroc(labels, kept, influence=False, overwrite=True)[0] == value_of(labels, scores)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@given(
+    runs=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), min_size=1, max_size=12),
+    stretch=st.sampled_from([1, 4, 1 << 18]),
+)
+@settings(deadline=None, max_examples=60)
+def test_short_and_long_runs_of_equal_scores(
+    dtype: type, runs: list[tuple[int, int]], stretch: int
+) -> None:
+    positive = np.repeat([True, False] * len(runs), [n for run in runs for n in run])
+    levels = np.repeat(np.arange(len(runs)), [sum(run) for run in runs])
+    order = np.random.default_rng(len(levels)).permutation(len(levels))
+    labels, scores = positive[order], (levels[order] / 16).astype(dtype)
+    if labels.all() or not labels.any():
+        return
+    with mock.patch.multiple(threshold, _STRETCH=stretch, _MANY=3 * stretch):
+        value = auroc(labels, scores, influence=False)[0]
+    assert value == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    assert value == auroc(labels, scores)[0]
 
 
 def value_of(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -37,7 +37,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of 50 pairs, so that a file of a few hundred has many."""
     for module in (pairs, pair_figures, streamed_grades):
         monkeypatch.setattr(module, "ROWS", 50)
-    monkeypatch.setattr(streamed_grades, "_KEY_ROWS", 70)
+    monkeypatch.setattr(streamed_grades, "_LONG", 70)
 
 
 def made_up(n_queries: int = 40, seed: int = 0, tenths: bool = False) -> Frame:

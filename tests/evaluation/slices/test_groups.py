@@ -56,6 +56,15 @@ def test_labels_of_any_type_in_the_order_of_the_values(
     assert list(found.items()) == list(expected.items())
 
 
+def test_queries_in_the_order_of_the_ids_or_in_another_are_the_same() -> None:
+    queries = table(kind=["x", "y", "x", None])
+    expected = {"x": [1, 3], "y": [2], "(unknown)": [0]}
+    for ordered in (queries, queries.sort("query_id"), queries.sample(fraction=1, shuffle=True)):
+        assert names(groups_of(IDS, ordered, "kind")) == expected
+    more = pl.concat([queries, queries.head(1).with_columns(query_id=pl.lit("e"))])
+    assert names(groups_of(IDS, more.sort("query_id"), "kind")) == expected
+
+
 def test_a_crossing_needs_every_value() -> None:
     queries = table(country=["US", "FR", None, "US"], segment=["home", "home", "home", None])
     found = groups_of(IDS, queries, "country:segment")[1:]
