@@ -105,7 +105,7 @@ def _cell_problems(
     if not column.nullable:
         empty = values.is_null() & ~bad
         if column.type == "text":
-            empty |= values.str.len_bytes().fill_null(1) == 0
+            empty |= (values == "").fill_null(value=False)
         problems += _faults(source, empty, column.name, None, f"must not be empty ({column.doc})")
     outside = _outside(values, column)
     if outside is not None:

@@ -28,13 +28,13 @@ COMMANDS = {
 """Function → what a user would type after `gradewise evaluation`."""
 
 IMPORTS = {
-    "ranking_files": ("evaluation.ranking", "relevance.tables", "scipy.special"),
-    "ranking_files_points": ("evaluation.ranking", "relevance.tables", "scipy.special"),
-    "ranking_joined": ("evaluation.joined", "scipy.special"),
-    "ranking_joined_points": ("evaluation.joined", "scipy.special"),
-    "grades_points": ("evaluation.pointwise", "pyarrow.parquet", "numpy.ma"),
-    "grades_intervals": ("evaluation.pointwise", "pyarrow.parquet", "scipy.special"),
-    "alpha": ("evaluation.agreement", "relevance.tables", "scipy.special"),
+    "ranking_files": ("evaluation.ranking", "relevance.tables", "scipy.special", "xxhash"),
+    "ranking_files_points": ("evaluation.ranking", "relevance.tables", "scipy.special", "xxhash"),
+    "ranking_joined": ("evaluation.joined", "scipy.special", "xxhash"),
+    "ranking_joined_points": ("evaluation.joined", "scipy.special", "xxhash"),
+    "grades_points": ("evaluation.pointwise", "pyarrow.parquet", "numpy.ma", "xxhash"),
+    "grades_intervals": ("evaluation.pointwise", "pyarrow.parquet", "scipy.special", "xxhash"),
+    "alpha": ("evaluation.agreement", "relevance.tables", "scipy.special", "xxhash"),
 }
 """Function → what its command imports when it is run; no more, as libraries take memory, too."""
 

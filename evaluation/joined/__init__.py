@@ -98,7 +98,7 @@ def evaluate_joined(
         ties=ties,
         label_noise=label_noise > 0,
     )
-    file = open_joined(source)
+    file, task = _of_one(open_joined(source), task)
     found = _piecewise(file, task) or _at_once(file, task)
     coded = found.coded(seen, allow_seen=allow_seen)
     table = found.queries if queries is None else queries
@@ -174,6 +174,12 @@ class _Found:
         """The queries in another order."""
         systems = [replace(s, scored=taken(s.scored, order)) for s in self.systems]
         return _Found(self.queries[order], self.judged[order], systems)
+
+
+def _of_one(file: JoinedFile, task: _Task) -> tuple[JoinedFile, _Task]:
+    """The table without its column of systems, if it names one only, which the task then has."""
+    system = file.constant("system")
+    return (file, task) if system is None else (file.without("system"), replace(task, name=system))
 
 
 _NO_QRELS = pl.DataFrame(schema={"code": pl.Int32, "grade": pl.Int8})

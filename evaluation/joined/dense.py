@@ -7,7 +7,8 @@ matrix cannot tell is the order of equal scores; it says in which queries that m
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Iterator
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,17 @@ from evaluation.ranking.packed import Bools, descending_bits
 
 Keys = NDArray[np.uint64]
 T = TypeVar("T", np.uint64, np.int32)
-_SCORE = np.uint64(32)  # bits below the score
-_BEYOND = np.uint64(0xFFFFFFFF << 32)  # behind every score: not returned
+_GRADE = 8  # bits below the score
+_INFINITE = np.uint32(0x007FFFFF)  # `descending_bits` of the highest score; those of NaN are lower
+_BEYOND = np.uint64(0xFF000002 << _GRADE)  # from here on: not returned
+_LAST = np.uint64(0xFFFFFFFFFF)
+_PLACES = 1 << 16  # of a matrix: what stays in a cache
 _TIED = 0.25  # of the queries with equal scores are too many to go another way
 _SPARSE = 2  # times as many places in the matrix as rows are too many
+
+
+_AS_GRADE = np.arange(256).astype(np.int8).astype(np.float64)
+_AS_GRADE[NO_GRADE % 256] = np.nan
 
 
 def dense_lists(
@@ -38,34 +46,74 @@ def dense_lists(
         None if many have equal scores, or they differ so much in their number of rows that a
         matrix is mostly empty.
     """
-    lengths = np.diff(np.append(first, len(scores)))
-    width = int(lengths.max())
-    if len(lengths) * width > _SPARSE * len(scores):
+    starts = np.append(first, len(scores))
+    if len(first) * int(np.diff(starts).max()) > _SPARSE * len(scores):
         return None
+    blocks: list[_Block] = []
+    n_tied = 0
+    for rows, lengths in _cut(starts):
+        block = _block(lengths, scores[rows], grades[rows], depth)
+        n_tied += np.count_nonzero(block.tied)
+        if n_tied > _TIED * len(first):
+            return None
+        blocks.append(block)
+    returned, found, judged, best, tied = map(np.concatenate, zip(*blocks, strict=True))
+    return Lists(_ends(returned), found, _ends(judged), best), tied
+
+
+class _Block(NamedTuple):
+    """Some queries' lists.
+
+    Attributes:
+        returned: (Q,) Pins that were returned, no more than are kept.
+        found: Their grades end to end, in order; NaN = not judged.
+        judged: (Q,) Pins that were judged.
+        best: Their grades end to end, the best first.
+        tied: (Q,) whether equal scores may matter.
+    """
+
+    returned: Ints
+    found: Floats
+    judged: Ints
+    best: Floats
+    tied: Bools
+
+
+def _cut(starts: Ints) -> Iterator[tuple[slice, Ints]]:
+    """The rows of some queries after the other, and how many each query has."""
+    widest = int(np.diff(starts).max())
+    step = max(_PLACES // widest, 1)
+    for query in range(0, len(starts) - 1, step):
+        some = starts[query : query + step + 1]
+        yield slice(some[0], some[-1]), np.diff(some)
+
+
+def _block(
+    lengths: Ints, scores: NDArray[np.float32], grades: NDArray[np.int8], depth: int | None
+) -> _Block:
+    width = int(lengths.max())
     inside = None if lengths.min() == width else np.arange(width) < lengths[:, None]
-    flat, returned = _keys(scores, grades), lengths
-    missing = np.isnan(scores)
-    if missing.any():
-        flat[missing] = _BEYOND
-        returned = lengths - np.add.reduceat(missing, first, dtype=np.int64)
-    keys = _matrix(flat, inside, width, _BEYOND)
+    keys = _matrix(_keys(scores, grades), inside, width, _LAST)
     keys.sort(axis=1)
     kept = width if depth is None else min(depth, width)
-    tied = _tied(keys[:, : kept + 1])
-    if np.count_nonzero(tied) > _TIED * len(tied):
-        return None
-    starts, found = _first_grades(keys, np.minimum(returned, kept), kept)
     # 32 bits are sorted faster than fewer
     best = _matrix(-grades.astype(np.int32), inside, width, np.int32(-NO_GRADE))
     best.sort(axis=1)
-    judged_starts, judged = _judged(best)
-    return Lists(starts, found, judged_starts, judged), tied
+    there = best < -NO_GRADE
+    return _Block(
+        *_first_grades(keys[:, :kept]),
+        judged=np.count_nonzero(there, axis=1),
+        best=np.negative(best[there], dtype=np.float64),
+        tied=_tied(keys[:, : kept + 1]),
+    )
 
 
 def _keys(scores: NDArray[np.float32], grades: NDArray[np.int8]) -> Keys:
-    """(N,) numbers that ascend where scores descend, the grade in their lowest 8 bits."""
-    keys = descending_bits(scores).astype(np.uint64)
-    keys <<= _SCORE
+    """(N,) numbers that ascend where scores descend, then NaN; the grade in their lowest bits."""
+    bits = descending_bits(scores)
+    bits -= _INFINITE  # wraps around below 0
+    keys = bits.astype(np.uint64)
+    keys <<= np.uint64(_GRADE)
     keys |= grades.view(np.uint8)
     return keys
 
@@ -79,26 +127,20 @@ def _matrix(values: NDArray[T], inside: Bools | None, width: int, filler: T) -> 
     return matrix
 
 
-def _first_grades(keys: Keys, lengths: Ints, kept: int) -> tuple[Ints, Floats]:
-    """Starts of the lists, and the grades of their Pins end to end; NaN = not judged."""
-    codes = keys[:, :kept].astype(np.int8)
-    codes = codes.ravel() if lengths.min() == kept else codes[np.arange(kept) < lengths[:, None]]
-    grades = codes.astype(np.float64)
-    grades[codes == NO_GRADE] = np.nan
-    return _ends(lengths), grades
-
-
-def _judged(best: NDArray[np.int32]) -> tuple[Ints, Floats]:
-    """Starts of the judgments and their grades end to end, of rows of sorted minus grades."""
-    there = best < -NO_GRADE
-    if there.all():
-        return np.arange(len(best) + 1) * best.shape[1], (-best).astype(np.float64).ravel()
-    return _ends(np.count_nonzero(there, axis=1)), (-best[there]).astype(np.float64)
+def _first_grades(keys: Keys) -> tuple[Ints, Floats]:
+    """(Q,) how many of rows of sorted keys are returned, and their grades; NaN = not judged."""
+    codes = keys.astype(np.int8)
+    there = keys < _BEYOND
+    if there[:, -1].all():
+        returned, codes = np.full(len(keys), keys.shape[1]), codes.ravel()
+    else:
+        returned, codes = np.count_nonzero(there, axis=1), codes[there]
+    return returned, _AS_GRADE.take(codes.view(np.uint8))
 
 
 def _tied(keys: Keys) -> Bools:
     """(Q,) whether a row of sorted keys has a score twice."""
-    same = (keys[:, 1:] ^ keys[:, :-1]) >> _SCORE == 0
+    same = (keys[:, 1:] ^ keys[:, :-1]) < (1 << _GRADE)
     tied = np.zeros(len(keys), dtype=bool)
     if same.any():
         same &= keys[:, :-1] < _BEYOND

@@ -8,7 +8,7 @@ is left of an evaluation needs no text but one id a query.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,10 +42,6 @@ class JoinedRow:
     system: str | None = column("Name of the system", optional=True)
 
 
-Read = Callable[[Sequence[str], int, int | None], pl.DataFrame]
-"""Columns, first row, number of rows (None = all) → a frame."""
-
-
 @dataclass(frozen=True, slots=True)
 class JoinedFile:
     """An open joined table, or some rows of one.
@@ -53,7 +49,7 @@ class JoinedFile:
     Attributes:
         name: How errors call it.
         schema: Its columns and their types.
-        rows: Reads columns of some rows.
+        table: All its rows, read as needed.
         distinct: Whether its writer has seen that no pair is in it twice.
         offset: First row of the whole table that is here.
         n_rows: Rows that are here; None = all that follow.
@@ -62,7 +58,7 @@ class JoinedFile:
 
     name: str
     schema: Mapping[str, pl.DataType]
-    rows: Read
+    table: pl.LazyFrame
     distinct: bool = False
     offset: int = 0
     n_rows: int | None = None
@@ -72,11 +68,39 @@ class JoinedFile:
         """Whether it has a column of that name with anything in it."""
         return self.schema.get(name, pl.Null) != pl.Null
 
+    def rows(self, columns: Sequence[str], offset: int, n_rows: int | None) -> pl.DataFrame:
+        """Columns of some rows of the whole table; None = all rows that follow."""
+        return self._collected(self.table.select(columns).slice(offset, n_rows))
+
+    def constant(self, name: str) -> str | None:
+        """The text that all rows have in a column; None if they have several, or none.
+
+        What a Parquet file tells of its parts answers this without reading the column.
+        """
+        if self.schema.get(name) != pl.String:
+            return None
+        first = self._collected(self.table.select(name).head(1))
+        if first.height == 0 or first.item() is None:
+            return None
+        other = (pl.col(name) != first.item()) | pl.col(name).is_null()
+        found = self._collected(self.table.select(name).filter(other).head(1))
+        return None if found.height else str(first.item())
+
+    def _collected(self, table: pl.LazyFrame) -> pl.DataFrame:
+        try:
+            return table.collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise _damaged(self.name, error) from None
+
     def read(self, name: str) -> pl.Series:
         """One column of the rows that are here."""
         if self.held is not None and name in self.held.columns:
             return self.held[name]
         return self.rows([name], self.offset, self.n_rows).to_series()
+
+    def without(self, name: str) -> JoinedFile:
+        """The table as if it had no such column."""
+        return replace(self, schema={k: kind for k, kind in self.schema.items() if k != name})
 
     def part(self, offset: int, held: pl.DataFrame) -> JoinedFile:
         """Some rows, of which some columns have been read already."""
@@ -120,14 +144,9 @@ def open_joined(source: Path | pl.DataFrame) -> JoinedFile:
         schema = pl.read_parquet_schema(source)
         marks = pl.read_parquet_metadata(source)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(source, error) from None
+        raise _damaged(str(source), error) from None
 
-    def rows(columns: Sequence[str], offset: int, n_rows: int | None) -> pl.DataFrame:
-        try:
-            return pl.scan_parquet(source).select(columns).slice(offset, n_rows).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _damaged(source, error) from None
-
+    rows = pl.scan_parquet(source)
     return _checked(JoinedFile(str(source), schema, rows, marks.get(DISTINCT) == "yes"))
 
 
@@ -140,7 +159,8 @@ def scores_in(file: JoinedFile) -> NDArray[np.float32]:
     scores = file.read("score")
     if not scores.dtype.is_numeric() and scores.dtype != pl.Null:
         raise file.wrong("score", "must be a number", scores.dtype)
-    values = scores.cast(pl.Float32).to_numpy() + np.float32(0.0)  # -0.0 becomes 0.0
+    filled = scores.cast(pl.Float32).fill_null(float("nan"))  # faster than what NumPy is given
+    values = filled.to_numpy() + np.float32(0.0)  # -0.0 becomes 0.0
     if np.isinf(values).any():
         row = int(np.isinf(values).argmax())
         if np.isinf(float(scores[row])):
@@ -209,17 +229,14 @@ def _checked(file: JoinedFile) -> JoinedFile:
 
 
 def _in_memory(frame: pl.DataFrame, name: str) -> JoinedFile:
-    def rows(columns: Sequence[str], offset: int, n_rows: int | None) -> pl.DataFrame:
-        return frame.select(columns).slice(offset, n_rows)
-
-    return _checked(JoinedFile(name, dict(frame.schema), rows))
+    return _checked(JoinedFile(name, dict(frame.schema), frame.lazy()))
 
 
-def _damaged(source: Path, error: Exception) -> TableError:
+def _damaged(source: str, error: Exception) -> TableError:
     reason = str(error).splitlines()[0][:120]
     return TableError(
         f"the Parquet file is truncated or damaged ({reason})",
-        path=source,
+        path=Path(source),
         way_out="Make or copy it again",
     )
 

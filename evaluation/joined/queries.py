@@ -11,11 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evaluation.joined.file import OWN, JoinedFile
-from evaluation.ranking.coding import Bools, Codes, codes_of, distinct, heads_of
+from evaluation.ranking.coding import Bools, Codes, codes_of, distinct
+from evaluation.ranking.together import changes_in, heads_of
 from relevance.errors import InputError, did_you_mean
 
-_PIECE = 1 << 18  # rows worked on at once: fewer take more calls, more take more memory
-_READ = 4  # pieces read at once: rows beside those that are wanted are often decoded with them
+_PIECE = 1 << 19  # rows worked on at once: fewer take more calls, more take more memory
+_READ = 2  # pieces read at once: rows beside those that are wanted are often decoded with them
 _WINDOW = 1 << 10  # rows looked at to find where a query ends
 
 
@@ -205,10 +206,6 @@ def _contradiction(values: pl.Series, at_first: pl.Series, queries: JoinedQuerie
     if not queries.together:
         differs = values.ne_missing(at_first.gather(queries.codes))
         return int(differs.arg_max() or 0) if differs.any() else None
-    if values.dtype == pl.String:
-        values = values.rechunk().cast(pl.Binary)  # which is compared faster
-    before, after = values[:-1], values[1:]
-    changed = after.ne_missing(before) if values.null_count() else after != before
-    rows = changed.arg_true().to_numpy() + 1
+    rows = changes_in(values)
     within = rows[queries.codes[rows] == queries.codes[rows - 1]]
     return int(within[0]) if len(within) else None

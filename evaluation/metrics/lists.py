@@ -80,7 +80,7 @@ def pack(
         changes = np.ones(len(query), dtype=bool)
         changes[1:] = (query[1:] != query[:-1]) | (scores[1:] != scores[:-1])
         ties = np.flatnonzero(changes)
-    judged_starts, judged = _best_first(judged_query, judged_grades, n_queries)
+    judged_starts, judged = best_first(judged_query, judged_grades, n_queries)
     return Lists(
         starts=_starts(query, n_queries),
         grades=np.asarray(grades, dtype=np.float64),
@@ -97,6 +97,7 @@ def pack_graded(
     judged_grades: NDArray[np.number],
     *,
     ties: Ints | None = None,
+    best: tuple[Ints, Floats] | None = None,
 ) -> Lists:
     """`Lists` of Pins in order, each of which says which judgment is its own.
 
@@ -106,16 +107,17 @@ def pack_graded(
         judged_query: (M,) query code of each judgment, in any order.
         judged_grades: (M,) its grade; NaN (`NO_GRADE` among 8-bit integers) = not judged after all.
         ties: As in `Lists`.
+        best: What `best_first` gives for the judgments, if it is known already.
     """
     if len(judged_grades):
-        known = judged_grades[judgment]
+        known = judged_grades.take(judgment)
         grades = known.astype(np.float64)
         grades[judgment < 0] = np.nan
         if judged_grades.dtype == np.int8:
             grades[known == NO_GRADE] = np.nan
     else:
         grades = np.full(len(judgment), np.nan)
-    judged_starts, judged = _best_first(judged_query, judged_grades, len(starts) - 1)
+    judged_starts, judged = best or best_first(judged_query, judged_grades, len(starts) - 1)
     return Lists(starts, grades, judged_starts, judged, ties)
 
 
@@ -218,7 +220,7 @@ def expected(lists: Lists, values: Floats) -> Floats:
     return out
 
 
-def _best_first(
+def best_first(
     query: NDArray[np.integer], grades: NDArray[np.number], n_queries: int
 ) -> tuple[Ints, Floats]:
     """Where each query's grades start, and the grades, the best first; NaN are left out."""
@@ -263,7 +265,7 @@ def _counted_small(
     place[levels.view(np.uint8)] = np.arange(len(levels), dtype=np.int32)
     bins = codes.astype(np.int32)
     bins *= width
-    bins += place[grades.view(np.uint8)]
+    bins += place.take(grades.view(np.uint8))
     counts = np.bincount(bins, minlength=n_codes * width).reshape(n_codes, width)
     return counts, np.append(levels.astype(np.float64), np.nan)
 

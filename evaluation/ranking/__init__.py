@@ -8,6 +8,7 @@ values become rows (`figures`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import polars as pl
@@ -17,7 +18,13 @@ from evaluation.metrics import RANKING, Measure, parse_all
 from evaluation.ranking.coding import Coded, code_queries
 from evaluation.ranking.figures import Figures, empty_is_zero, exclusions, with_judged
 from evaluation.ranking.ordering import TIES, Ordered, check_ties, order_run
-from evaluation.ranking.scoring import Scored, depth_of, score_ordered, score_queries
+from evaluation.ranking.scoring import (
+    Scored,
+    depth_of,
+    judged_lists,
+    score_ordered,
+    score_queries,
+)
 from evaluation.slices import groups_of
 from relevance.grades import FIVE, GradeScale
 from relevance.results import Results, Row
@@ -102,10 +109,14 @@ def evaluate_ranking(
         label_noise=label_noise,
     )
     rows: list[Row] = []
-    for system, run in systems_of(named(runs)):
-        ordered = order_run(run, coded, ties=ties, depth=depth_of(measures))
-        score = partial(score_ordered, ordered, coded, measures, scale=scale)
-        rows += figures.rows(system, score(), coded, score)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        judged = pool.submit(judged_lists, coded)  # while the first run is put in order
+        for system, run in systems_of(named(runs)):
+            ordered = order_run(run, coded, ties=ties, depth=depth_of(measures))
+            score = partial(
+                score_ordered, ordered, coded, measures, scale=scale, judged=judged.result()
+            )
+            rows += figures.rows(system, score(), coded, score)
     return Results(tuple(rows))
 
 

@@ -8,30 +8,23 @@ under 1e-11 for millions of rows; a duplicate that a hash suspects is looked up 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from evaluation.metrics.lists import NO_GRADE
+from evaluation.ranking.together import heads_of, in_threads, shares_of
 from relevance.errors import InputError
 from relevance.provenance import hash_query
 
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.int32]
 Hashes = NDArray[np.uint64]
-_RUNS_OF_ROWS = 4  # rows a query from which its rows are taken to stand together
-_SAMPLE = 1 << 12
-_SHARE = 1 << 19  # rows that are compared, hashed or looked up at once
 _SPARE_BITS, _MOST_BITS = 4, 24  # of a hash: a table with room for 16 times the ids, or 64 MB
 _BUCKET, _MOST_BUCKETS = 1 << 18, 255  # rows that are matched at once; their number has 8 bits
-_THREADS = 4
-_S = TypeVar("_S")
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,33 +201,6 @@ def distinct(ids: pl.Series) -> pl.Series:
     return ids.unique() if heads is None else ids.gather(heads).unique()
 
 
-def heads_of(ids: pl.Series) -> NDArray[np.int64] | None:
-    """Rows at which another id begins; None if equal ids hardly stand together."""
-    if len(ids) < 2 or ids.null_count():
-        return None
-    if len(ids) > _SAMPLE and not _together(_changes(ids.head(_SAMPLE)), _SAMPLE):
-        return None  # most files tell by their first rows
-    heads = _changes(ids)
-    return np.append(0, heads) if _together(heads, len(ids)) else None
-
-
-def _together(heads: NDArray[np.int64], n_rows: int) -> bool:
-    return len(heads) * _RUNS_OF_ROWS <= n_rows
-
-
-def _changes(ids: pl.Series) -> NDArray[np.int64]:
-    """Rows whose id is not that of the row before."""
-    if ids.dtype.is_integer():
-        numbers = ids.to_numpy()
-        return np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
-
-    def changes(rows: range) -> NDArray[np.int64]:
-        part = ids[rows.start : rows.stop + 1]
-        return (part[1:] != part[:-1]).arg_true().to_numpy() + np.int64(rows.start + 1)
-
-    return np.concatenate(in_threads(changes, _shares(len(ids))))
-
-
 def codes_of(ids: pl.Series, known: pl.Series) -> Codes:
     """(N,) position of each id in `known`; -1 if it is not there.
 
@@ -248,6 +214,10 @@ def codes_of(ids: pl.Series, known: pl.Series) -> Codes:
         return np.repeat(codes_of(ids.gather(heads), known), lengths) if len(heads) else _NO_CODES
     if ids.dtype == pl.String and len(known):
         return _text_codes(ids, known)
+    return _joined_codes(ids, known)
+
+
+def _joined_codes(ids: pl.Series, known: pl.Series) -> Codes:
     index = known.to_frame("id").with_columns(code=pl.int_range(pl.len(), dtype=pl.Int32))
     found = ids.to_frame("id").join(index, on="id", how="left", maintain_order="left")
     return found["code"].fill_null(-1).to_numpy()
@@ -255,32 +225,24 @@ def codes_of(ids: pl.Series, known: pl.Series) -> Codes:
 
 def _text_codes(ids: pl.Series, known: pl.Series) -> Codes:
     """`codes_of` texts: a table by some bits of their hash has a guess, the texts decide."""
-    named = pl.Enum(known)
     bits = min(len(known).bit_length() + _SPARE_BITS, _MOST_BITS)
 
     def slots(texts: pl.Series) -> NDArray[np.int64]:
-        return (texts.hash(seed=0).to_numpy() >> np.uint64(64 - bits)).astype(np.int64)
+        return (texts.hash(seed=0).to_numpy() >> np.uint64(64 - bits)).view(np.int64)
 
     table = np.zeros(1 << bits, dtype=np.int32)
     table[slots(known)] = np.arange(len(known), dtype=np.int32)
+    codes = np.empty(len(ids), dtype=np.int32)
 
-    def codes(rows: range) -> Codes:
-        part = ids[rows.start : rows.stop]
-        found = table[slots(part)]
-        wrong = known.gather(found).ne_missing(part).arg_true()
-        physical = part.gather(wrong).cast(named, strict=False).to_physical()
-        found[wrong.to_numpy()] = physical.cast(pl.Int32).fill_null(-1).to_numpy()
-        return found
+    def guess(rows: range) -> NDArray[np.int64]:
+        part = ids.slice(rows.start, len(rows))
+        guessed = table.take(slots(part))
+        codes[rows.start : rows.stop] = guessed
+        return np.flatnonzero(known.gather(guessed).ne_missing(part).to_numpy()) + rows.start
 
-    return np.concatenate(in_threads(codes, _shares(len(ids))))
-
-
-def in_threads(function: Callable[[_S], _T], parts: Sequence[_S]) -> list[_T]:
-    """The function's value for each part, in order; NumPy and polars let threads run at once."""
-    if len(parts) < 2:
-        return [function(part) for part in parts]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(function, parts))
+    wrong = np.concatenate(in_threads(guess, shares_of(len(ids))))
+    codes[wrong] = _joined_codes(ids.gather(wrong), known)
+    return codes
 
 
 def hashes_of(frame: pl.DataFrame) -> Hashes:
@@ -292,14 +254,8 @@ def hashes_of(frame: pl.DataFrame) -> Hashes:
         part = pairs[rows.start : rows.stop]
         hashes[rows.start : rows.stop] = part.hash_rows(seed=0).to_numpy()
 
-    in_threads(put, _shares(frame.height))
+    in_threads(put, shares_of(frame.height))
     return hashes
-
-
-def _shares(n_rows: int) -> list[range]:
-    """Ranges of rows, at least one, that are so few that what is made of them stays in a cache."""
-    firsts = range(0, max(n_rows, 1), _SHARE)
-    return [range(first, min(first + _SHARE, n_rows)) for first in firsts]
 
 
 def refuse_duplicates(frame: pl.DataFrame, hashes: Hashes, what: str) -> None:

@@ -16,12 +16,12 @@ from evaluation.ranking.coding import (
     Coded,
     codes_of,
     hashes_of,
-    in_threads,
     judgments_of,
     refuse_duplicates,
     with_text_ids,
 )
 from evaluation.ranking.packed import Bools, Codes, Ints, blocks, descending_bits, partition
+from evaluation.ranking.together import in_threads
 from relevance.errors import InputError
 
 TIES = ("docid", "average")

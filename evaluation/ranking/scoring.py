@@ -11,13 +11,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evaluation.metrics import Measure
-from evaluation.metrics.lists import Floats, Lists, pack_graded, settled
+from evaluation.metrics.lists import Floats, Ints, Lists, best_first, pack_graded, settled
 from evaluation.ranking.coding import Bools, Coded
 from evaluation.ranking.ordering import Ordered, order_run
 from relevance.errors import InputError
 from relevance.grades import FIVE, GradeScale
 
 T = TypeVar("T", np.float64, np.bool_)
+Judged = tuple[Ints, Floats]
+"""(Q + 1,) where each query's grades start; the grades end to end, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def score_ordered(
     *,
     scale: GradeScale = FIVE,
     grades: NDArray[np.number] | None = None,
+    judged: Judged | None = None,
 ) -> Scored:
     """Every measure's value for every query, of lists that stand in order.
 
@@ -121,6 +124,7 @@ def score_ordered(
         scale: Scale of the grades.
         grades: (M,) grades to use in place of those of `coded.qrels`, row by row, such as a draw
             from their posterior; NaN = not judged after all.
+        judged: `judged_lists(coded)`, if it is known already; plays no role beside `grades`.
 
     Raises:
         InputError: The lists were cut above a cutoff.
@@ -133,10 +137,24 @@ def score_ordered(
         )
     if grades is None:
         grades = coded.grades
+    else:
+        judged = None
     lists = settled(
-        pack_graded(ordered.starts, ordered.judgment, coded.query, grades, ties=ordered.ties)
+        pack_graded(
+            ordered.starts,
+            ordered.judgment,
+            coded.query,
+            grades,
+            ties=ordered.ties,
+            best=judged,
+        )
     )
     return score_lists(lists, measures, scale, ordered.rank_disagrees)
+
+
+def judged_lists(coded: Coded) -> Judged:
+    """Every query's grades, the best first, which are the same for all systems."""
+    return best_first(coded.query, coded.grades, len(coded.ids))
 
 
 def score_lists(

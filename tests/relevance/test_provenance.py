@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from relevance.files import atomic, hash_file
+from relevance.files import atomic, fingerprint, hash_file
 from relevance.provenance import (
     hash_query,
     provenance_path,
@@ -76,3 +76,17 @@ def test_atomic_leaves_the_old_file_when_something_fails(tmp_path: Path) -> None
         half.write_text("\ud800")
     assert hash_file(path) == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_fingerprints_tell_files_apart_however_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"")
+    assert fingerprint(path) == "99aa06d3014798d86001c324468d497f"  # XXH3, 128 bits, of nothing
+    path.write_bytes(b"twelve bytes")
+    whole = fingerprint(path)
+    monkeypatch.setattr("relevance.files._BUFFER", 5)
+    assert fingerprint(path) == whole
+    path.write_bytes(b"twelve bites")
+    assert fingerprint(path) != whole

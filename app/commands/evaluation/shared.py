@@ -12,7 +12,7 @@ import typer
 
 from app.output import notes
 from relevance.errors import InputError, MissingInputError, SettingsError
-from relevance.files import hash_file
+from relevance.files import fingerprint
 from relevance.results import Results
 
 if TYPE_CHECKING:
@@ -170,23 +170,23 @@ class Sources:
     """What figures are made from: hashed in the background while the files are read.
 
     Attributes:
-        text: The version and the first 12 digits of each file's SHA-256.
+        text: The version and the first 12 digits of each file's XXH3 (128 bits).
     """
 
     def __init__(self, files: Mapping[str, Path | None]) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1)
         self._hashes = {
-            name: self._pool.submit(hash_file, path)
+            name: self._pool.submit(fingerprint, path)
             for name, path in files.items()
             if path is not None and path.is_file()
         }
 
     @property
     def text(self) -> str:
-        """`gradewise 0.1.0; run=3f2a…; qrels=77ab…`; waits until all is hashed."""
+        """`gradewise 0.1.0; run=xxh3:3f2a…; qrels=xxh3:77ab…`; waits until all is hashed."""
         from importlib import metadata
 
-        told = [f"{name}={made.result()[:12]}" for name, made in self._hashes.items()]
+        told = [f"{name}=xxh3:{made.result()[:12]}" for name, made in self._hashes.items()]
         return "; ".join([f"gradewise {metadata.version('gradewise')}", *told])
 
 

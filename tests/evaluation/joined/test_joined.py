@@ -234,3 +234,21 @@ def test_a_system_is_named_by_its_column_else_by_the_caller() -> None:
         "s",
     ]
     assert evaluate_joined(table(system=[None] * 5), name="mine").rows[0].system == "mine"
+
+
+@pytest.mark.parametrize(
+    ("systems", "constant"),
+    [(["s"] * 5, "s"), (["s", "s", "s", "s", "t"], None), (["s", None, "s", "s", "s"], None),
+     ([None] * 4 + ["s"], None), ([1] * 5, None)],
+)  # fmt: skip
+def test_a_column_that_names_one_system_is_found(
+    tmp_path: Path, systems: list, constant: str | None
+) -> None:
+    frame = table(system=systems)
+    frame.write_parquet(tmp_path / "j.parquet", row_group_size=2)
+    for source in (frame, tmp_path / "j.parquet"):
+        assert open_joined(source).constant("system") == constant
+        assert open_joined(source).constant("nothing") is None
+        if constant:
+            assert {row.system for row in evaluate_joined(source, name="mine")} == {constant}
+    assert open_joined(frame[:0]).constant("system") is None

@@ -111,6 +111,24 @@ def test_lists_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tied.tolist() == [False, True]
 
 
+def test_every_score_stands_before_none_and_blocks_end_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("evaluation.joined.dense._PLACES", 8)
+    inf, nan = np.inf, np.nan
+    minus_nan = np.array([0xFFFFFFFF], dtype=np.uint32).view(np.float32)[0]
+    scores = [nan, -inf, inf, 0, minus_nan, -1e30, 1, 2, nan, 3, 4, 5, minus_nan]
+    grades = np.array([1, 2, 3, 4, 5, 1, 2, 3, 4, NO_GRADE, 1, 2, 3], dtype=np.int8)
+    found = dense_lists(np.array([0, 6, 10]), np.array(scores, dtype=np.float32), grades, None)
+    assert found is not None
+    lists, tied = found
+    assert lists.starts.tolist() == [0, 4, 7, 9]
+    np.testing.assert_array_equal(lists.grades, [3, 4, 1, 2, nan, 3, 2, 2, 1])
+    assert lists.judged_starts.tolist() == [0, 6, 9, 12]
+    assert lists.judged.tolist() == [5, 4, 3, 2, 1, 1, 4, 3, 2, 3, 2, 1]
+    assert not tied.any()
+
+
 def test_no_matrix_is_made_where_most_queries_have_ties() -> None:
     scores = np.array([1, 2, 3, 3, 4, 4], dtype=np.float32)
     assert dense_lists(np.array([0, 2, 4]), scores, np.ones(6, dtype=np.int8), None) is None

@@ -24,6 +24,7 @@ from evaluation.ranking import (
 )
 from evaluation.ranking.coding import codes_of, hashes_of, judgments_of
 from evaluation.ranking.ordering import arrange, break_ties
+from evaluation.ranking.together import changes_in
 from relevance.errors import InputError
 from relevance.grades import TREC
 
@@ -159,9 +160,37 @@ def test_codes_are_positions_among_the_known_ids() -> None:
     assert codes_of(pl.Series([2**62, 5]), pl.Series([5, 2**62])).tolist() == [1, 0]
 
 
+NAN = float("nan")
+
+
+@pytest.mark.parametrize("share", [2, 3, 100])
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([["a", "a"], ["a", "b"], ["c"], [], ["c"]], [3, 4]),
+        ([["a", None], [None, "b"]], [1, 3]),
+        ([[None], ["a"], [None, None]], [1, 2]),
+        ([[1.0, NAN], [NAN, NAN], [2.0], [NAN]], [1, 4, 5]),
+        ([[7, 7], [8]], [2]),
+        ([[]], []),
+    ],
+)
+def test_changes_are_found_within_and_across_chunks(
+    chunks: list[list[object]], expected: list[int], share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation.ranking.together._SHARE", share)
+    dtype = pl.Series([cell for chunk in chunks for cell in chunk if cell is not None]).dtype
+    values = pl.Series([], dtype=dtype)
+    for chunk in chunks:
+        values.append(pl.Series(chunk, dtype=dtype))
+    assert changes_in(values).tolist() == expected
+    monkeypatch.setattr("evaluation.ranking.together._MANY", 0)  # in threads
+    assert changes_in(values).tolist() == expected
+
+
 def test_texts_whose_hashes_share_a_place_keep_their_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluation.ranking.coding._MOST_BITS", 2)
-    monkeypatch.setattr("evaluation.ranking.coding._SHARE", 7)
+    monkeypatch.setattr("evaluation.ranking.together._SHARE", 7)
     known = pl.Series([f"q{i:03}" for i in range(100)])
     wanted = np.random.default_rng(0).permutation(150)
     codes = codes_of(pl.Series([f"q{i:03}" for i in wanted]), known)
