@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
-SLOW := slow or live or browser or data
+SLOW := slow or live or browser or data or spark or postgres
 ROUNDS ?= 5
 SIZES ?= 0.1,1
 
@@ -27,7 +27,7 @@ lint: $(INSTALLED)  ## style, types, import contracts
 test: lint  ## lint and every fast test
 	$(BIN)/pytest -n 2 -m "not ($(SLOW))"
 
-test-slow: $(INSTALLED)  ## real weights, a live Label Studio, a browser, public data
+test-slow: $(INSTALLED)  ## real weights, Label Studio, a browser, public data, Spark, PostgreSQL
 	$(BIN)/pytest -m "$(SLOW)"
 
 .venv-bench/installed: benchmarks/requirements.txt

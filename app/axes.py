@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from app.blocks import Forest
+from app.blocks import Chart
 
 
-def span(forest: Forest) -> tuple[float, float]:
+def span(chart: Chart) -> tuple[float, float]:
     """Ends of the axis: every figure, every interval and the reference, with a little air."""
-    ends = [forest.reference] + [
-        end for point in forest.points for end in (point.value, point.low, point.high)
+    ends = [chart.reference] + [
+        end for point in chart.points for end in (point.value, point.low, point.high)
     ]
     known = [end for end in ends if end is not None] or [0.0, 1.0]
     low, high = min(known), max(known)
@@ -48,8 +49,24 @@ def tick_text(value: float, *, percent: bool, step: float) -> str:
     return "0%" if value == 0 else f"{value:+.{decimals}%}".replace("-", "−")
 
 
-def labelled_ticks(forest: Forest) -> list[tuple[float, str]]:
+def labelled_ticks(chart: Chart) -> list[tuple[float, str]]:
     """Places and texts of a chart's ticks."""
-    places = ticks(*span(forest))
+    places = ticks(*span(chart))
     step = places[1] - places[0] if len(places) > 1 else 1.0
-    return [(place, tick_text(place, percent=forest.percent, step=step)) for place in places]
+    return [(place, tick_text(place, percent=chart.percent, step=step)) for place in places]
+
+
+def label_places(labels: Sequence[str], most: int = 7) -> list[int]:
+    """Places of the labels that are written where not all have room: evenly spread, the last kept.
+
+    Args:
+        labels: All labels.
+        most: How many may be written.
+    """
+    step = max(1, math.ceil(len(labels) / most))
+    return [place for place in range(len(labels)) if (len(labels) - 1 - place) % step == 0]
+
+
+def day_text(label: str) -> str:
+    """A day without its year: `2026-03-05` → `03-05`; other labels as they are."""
+    return label[5:] if len(label) == 10 and label[4] == label[7] == "-" else label

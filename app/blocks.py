@@ -79,8 +79,8 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Forest:
-    """A chart of figures with intervals, one row a label.
+class Chart:
+    """Figures with intervals, to be drawn.
 
     Attributes:
         title: Heading above it.
@@ -100,7 +100,7 @@ class Forest:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Rows, in reading order."""
+        """Rows (of a forest) or days (of curves), in reading order."""
         return tuple(dict.fromkeys(point.label for point in self.points))
 
     @property
@@ -119,10 +119,20 @@ class Forest:
 
 
 @dataclass(frozen=True, slots=True)
+class Forest(Chart):
+    """A chart with one row a label: countries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curves(Chart):
+    """A chart that runs from left to right over the labels: days. Intervals are bands."""
+
+
+@dataclass(frozen=True, slots=True)
 class Charts:
     """Charts that stand side by side."""
 
-    forests: tuple[Forest, ...]
+    charts: tuple[Chart, ...]
 
 
 @dataclass(frozen=True, slots=True)

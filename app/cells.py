@@ -47,6 +47,14 @@ def difference_cell(row: ComparisonRow) -> Cell:
     return _cell(row, row.difference, text, wording.interval(low, high))
 
 
+def shrunk_cell(row: ExperimentRow) -> Cell:
+    """A group's difference, pulled towards the other groups'; empty where there is none."""
+    if row.shrunk_difference is None:
+        return Cell("")
+    low, high = map(wording.difference, (row.shrunk_ci_low, row.shrunk_ci_high))
+    return Cell(wording.difference(row.shrunk_difference), wording.interval(low, high))
+
+
 def lift_cell(row: ComparisonRow, *, told: bool = False) -> Cell:
     """A row's relative difference with its interval; `told` as in `value_cell`."""
     ends = wording.interval(

@@ -7,11 +7,22 @@ from html import escape
 from pathlib import Path
 
 from app import viewmodels
-from app.blocks import Block, Charts, Columns, Forest, KeyFigures, Notice, Page, Table, Verdict
+from app.blocks import (
+    Block,
+    Chart,
+    Charts,
+    Columns,
+    Curves,
+    KeyFigures,
+    Notice,
+    Page,
+    Table,
+    Verdict,
+)
 from app.fragments import figures_html, notice_html, style, table_html, verdict_html
 from app.loading import Tables
 from app.published import THRESHOLDS
-from app.svg import forest_svg
+from app.svg import curves_svg, forest_svg
 
 
 def report_html(tables: Tables) -> str:
@@ -70,12 +81,13 @@ def block_html(block: Block) -> str:
         case Columns():
             return "".join(block_html(each) for each in block.blocks)
         case Charts():
-            return f'<div class="charts">{"".join(map(_chart, block.forests))}</div>'
+            return f'<div class="charts">{"".join(map(_chart, block.charts))}</div>'
 
 
-def _chart(forest: Forest) -> str:
-    caption = f"<figcaption>{escape(forest.caption)}</figcaption>" if forest.caption else ""
-    return f"<figure><h3>{escape(forest.title)}</h3>{forest_svg(forest)}{caption}</figure>"
+def _chart(chart: Chart) -> str:
+    caption = f"<figcaption>{escape(chart.caption)}</figcaption>" if chart.caption else ""
+    drawn = curves_svg(chart) if isinstance(chart, Curves) else forest_svg(chart)
+    return f"<figure><h3>{escape(chart.title)}</h3>{drawn}{caption}</figure>"
 
 
 def _anchor(page: Page) -> str:

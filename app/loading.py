@@ -115,9 +115,12 @@ def _frame(path: Path) -> pl.DataFrame:
         return pl.read_parquet(path)
     schema = Results(()).to_frame().schema
     frame = pl.read_csv(path, infer_schema=False)
-    return frame.with_columns(
-        pl.col(name).fill_null("")
-        if schema.get(name, pl.String) == pl.String
-        else pl.col(name).replace("", None).cast(schema[name])
-        for name in frame.columns
-    )
+    return frame.with_columns(_typed(name, schema.get(name, pl.String())) for name in frame.columns)
+
+
+def _typed(name: str, kind: pl.DataType) -> pl.Expr:
+    """A column of text as the table's column."""
+    if kind == pl.String:
+        return pl.col(name).fill_null("")
+    known = pl.col(name).replace("", None)
+    return known == "True" if kind == pl.Boolean else known.cast(kind)

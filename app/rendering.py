@@ -8,8 +8,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.blocks import Block, Charts, Columns, Forest, KeyFigures, Notice, Page, Table, Verdict
-from app.charts import CONFIG, forest_figure
+from app.blocks import (
+    Block,
+    Chart,
+    Charts,
+    Columns,
+    Curves,
+    KeyFigures,
+    Notice,
+    Page,
+    Table,
+    Verdict,
+)
+from app.charts import CONFIG, curves_figure, forest_figure
 from app.fragments import figures_html, notice_html, style, table_html, verdict_html, wordmark
 from app.loading import Tables, load
 from app.palette import INK
@@ -91,16 +102,16 @@ def _draw(block: Block) -> None:
                 with place:
                     _draw(each)
         case Charts():
-            for place, forest in zip(
-                st.columns(len(block.forests), gap="large"), block.forests, strict=True
-            ):
+            places = st.columns(len(block.charts), gap="large")
+            for place, chart in zip(places, block.charts, strict=True):
                 with place:
-                    _draw_forest(forest)
+                    _draw_chart(chart)
 
 
-def _draw_forest(forest: Forest) -> None:
-    st.subheader(forest.title, anchor=False)
+def _draw_chart(chart: Chart) -> None:
+    st.subheader(chart.title, anchor=False)
     ink = INK[st.context.theme.type == "dark"]
-    st.plotly_chart(forest_figure(forest, ink=ink), config=CONFIG, alt=forest.alt, key=forest.title)
-    if forest.caption:
-        st.caption(forest.caption)
+    draw = curves_figure if isinstance(chart, Curves) else forest_figure
+    st.plotly_chart(draw(chart, ink=ink), config=CONFIG, alt=chart.alt, key=chart.title)
+    if chart.caption:
+        st.caption(chart.caption)

@@ -1,12 +1,17 @@
 """`gradewise.toml`: sections map 1:1 to the frozen config dataclasses beside the functions.
 
-Precedence: flag > environment (`GRADEWISE_TEACHER_EPOCHS=3`) > file > default.
+Precedence: flag > environment (`GRADEWISE_TEACHER_EPOCHS=3`) > file > default. A time is an ISO
+text or one of TOML's own. In the environment a list has commas, and weights are written
+`control=1,treatment=1`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+import math
 import os
+import re
 import tomllib
 import types
 import typing
@@ -70,21 +75,71 @@ def _file_section(path: Path, section: str) -> Mapping[str, Any]:
     return found
 
 
+def parsed_time(text: str) -> dt.datetime:
+    """The time that a text such as `2025-03-01` or `2025-03-01T08:30:00+01:00` says.
+
+    Raises:
+        SettingsError: It is none.
+    """
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(
+            f"{text!r} is not a time. Write 2025-03-01 or 2025-03-01T08:30:00"
+        ) from None
+
+
+def parsed_weights(text: str) -> dict[str, float]:
+    """The weights that a text such as `control=1,treatment=1` says.
+
+    Raises:
+        SettingsError: A part of it is not a name and a finite number.
+    """
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, number = (piece.strip() for piece in part.rpartition("="))
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if not name or not math.isfinite(weight):
+            raise SettingsError(f"{part!r} is not NAME=WEIGHT. Write control=1,treatment=1")
+        weights[name] = weight
+    return weights
+
+
 def _checked(value: Any, hint: Any, place: str) -> Any:
+    """A value of the file as the field wants it."""
     allowed = _allowed(hint)
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if tuple in allowed and isinstance(value, list):
-        return tuple(value)
+        return tuple(_checked(item, _element(hint, tuple), f"{place}[]") for item in value)
     if dict in allowed and isinstance(value, dict):
-        return value
-    if (isinstance(value, bool) and bool not in allowed) or not isinstance(value, tuple(allowed)):
-        names = " or ".join(sorted(kind.__name__ for kind in allowed))
+        inner = _element(hint, Mapping)
+        return {key: _checked(item, inner, f"{place}.{key}") for key, item in value.items()}
+    if dt.datetime in allowed and isinstance(value, (str, dt.date)):
+        return _time(value, place)
+    if (isinstance(value, bool) and not allowed & {bool, object}) or not isinstance(
+        value, tuple(allowed)
+    ):
+        names = " or ".join(sorted(kind.__name__ for kind in allowed - {type(None)}))
         raise SettingsError(f"{place} must be {names}, got {value!r}")
     return value
 
 
+def _time(value: str | dt.date, place: str) -> dt.datetime:
+    """A time from a text, or from TOML's time or day (midnight)."""
+    if isinstance(value, dt.datetime):
+        return value
+    try:
+        return parsed_time(value if isinstance(value, str) else value.isoformat())
+    except SettingsError as error:
+        raise SettingsError(f"{place}: {error}") from None
+
+
 def _parsed(text: str, hint: Any, place: str) -> Any:
+    """A value of the environment as the field wants it."""
     allowed = _allowed(hint)
     try:
         if bool in allowed and text.lower() in ("true", "false", "1", "0"):
@@ -94,9 +149,29 @@ def _parsed(text: str, hint: Any, place: str) -> Any:
                 return kind(text)
     except ValueError:
         raise SettingsError(f"{place} must be a number, got {text!r}") from None
+    if dt.datetime in allowed:
+        return _time(text, place)
+    if dict in allowed:
+        try:
+            return parsed_weights(text)
+        except SettingsError as error:
+            raise SettingsError(f"{place}: {error}") from None
+    if tuple in allowed and _element(hint, tuple) is str:
+        parts = re.split(r",(?![^(]*\))", text)  # a comma in parentheses is part of an outcome
+        return tuple(part.strip() for part in parts if part.strip())
     if str not in allowed:
         raise SettingsError(f"{place} cannot be set by the environment; use gradewise.toml")
     return text
+
+
+def _element(hint: Any, container: type) -> Any:
+    """What a container in a hint holds: `str | tuple[int, ...]` → int."""
+    for part in (hint, *typing.get_args(hint)):
+        origin = typing.get_origin(part)
+        if isinstance(origin, type) and issubclass(origin, container):
+            held = [each for each in typing.get_args(part) if each is not ...]
+            return held[-1] if held else object
+    return object
 
 
 def _allowed(hint: Any) -> set[type]:

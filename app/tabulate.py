@@ -13,6 +13,10 @@ from relevance.results import ComparisonRow, ExperimentRow, PairedRow, Row
 
 HEADLINE_SYSTEMS = ("teacher", "student", "student_human", "bm25")
 HEADLINE_AGREEMENT = ("alpha(ordinal)", "kappa(weights=quadratic)", "within1")
+_SHRUNK = (
+    "Shrunk: pulled towards the other groups, by as much as its own figure is uncertain; the best "
+    "guess of what a group will show next time."
+)
 COMPARED = ("Difference", "Lift", "p", "p adjusted")
 
 
@@ -113,24 +117,27 @@ def variants_table(tables: Tables, rows: Sequence[Row]) -> Table:
     """Groups × what control and treatment did."""
     body = []
     several = len({row.system for row in rows}) > 1
-    for row in rows:
-        if isinstance(row, ExperimentRow):
-            place = wording.group_name(row.group)
-            name = cells.text_cell(f"{place}, {row.system}" if several else place)
-            counts = (cells.count_cell(row.n), cells.count_cell(row.n_sessions))
-            body.append((name, *_compared(row), *counts))
+    experiment = [row for row in rows if isinstance(row, ExperimentRow)]
+    shrunk = any(row.shrunk_difference is not None for row in experiment)
+    for row in experiment:
+        place = wording.group_name(row.group)
+        name = cells.text_cell(f"{place}, {row.system}" if several else place)
+        counts = (cells.count_cell(row.n), cells.count_cell(row.n_sessions))
+        pulled = (cells.shrunk_cell(row),) if shrunk else ()
+        body.append((name, *_compared(row), *pulled, *counts))
     column = cells.slice_of(rows).capitalize()
+    heads = ("Shrunk difference",) if shrunk else ()
     return Table(
         "Control and treatment",
-        (column, "Control", "Treatment", *COMPARED, "Users", "Sessions"),
+        (column, "Control", "Treatment", *COMPARED, *heads, "Users", "Sessions"),
         tuple(body),
-        interval_caption(tables),
+        interval_caption(tables) + (f" {_SHRUNK}" if shrunk else ""),
         sum(row.group in cells.TOTALS for row in rows),
     )
 
 
 def checks_table(rows: Sequence[ExperimentRow]) -> Table:
-    """The sample ratio, and everything that was counted or left out."""
+    """The sample ratio and whether groups differ."""
     body = tuple(
         (
             cells.text_cell(wording.metric_name(row.metric)),
@@ -142,7 +149,7 @@ def checks_table(rows: Sequence[ExperimentRow]) -> Table:
         )
         for row in rows
     )
-    return Table("Checks and counts", ("Check", "Group", "Value", "p", "n", "Remark"), body)
+    return Table("Checks", ("Check", "Group", "Value", "p", "n", "Remark"), body)
 
 
 def beside_the_paper(tables: Tables) -> Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from app import cells, tabulate, wording
+from app import cells, experiment_page, tabulate, wording
 from app.blocks import (
     UNDEFINED,
     Block,
@@ -103,23 +103,13 @@ def agreement(tables: Tables, metrics: Sequence[str] = ("alpha(ordinal)",)) -> P
 
 
 def experiment(tables: Tables) -> Page:
-    """The A/B test: verdict, lift per country, sample ratio, what was counted and left out."""
+    """The A/B test: verdict, lift per country, looks, guardrails, sample ratio, exclusions."""
     lead = "Did search fulfillment improve, where, and can the test be trusted?"
-    rows = [row for row in tables.rows("experiment") if isinstance(row, ExperimentRow)]
-    if not rows:
+    if not experiment_page.rows_of(tables, "primary"):
         return Page("Experiment", lead, (missing(tables, "experiment"),))
-    primary = rows[0].metric
-    lifts = cells.of_metric(rows, primary)
-    others = [row for row in rows if row.metric not in (primary, "verdict")]
-    further = [row for row in rows if row.metric == "verdict"][1:]
-    blocks: list[Block] = [verdict(tables), *map(_verdict_of, further)]
-    countries = cells.grouped(lifts, totals=False)
-    blocks.append(Charts((_lift_forest(tables, countries, wording.metric_name(primary)),)))
-    blocks.append(tabulate.variants_table(tables, cells.grouped(lifts)))
-    if others:
-        blocks.append(tabulate.checks_table(others))
-    blocks.append(tabulate.published_launch_table())
-    return Page("Experiment", lead, tuple(blocks))
+    further = [row for row in tables.rows("experiment") if row.metric == "verdict"][1:]
+    blocks = (verdict(tables), *map(_verdict_of, further), *experiment_page.blocks(tables))
+    return Page("Experiment", lead, (*blocks, tabulate.published_launch_table()))
 
 
 def about(tables: Tables) -> Page:
@@ -244,8 +234,8 @@ def _lifts(tables: Tables) -> tuple[Block, ...]:
     primary = _primary(tables)
     online: tuple[Row, ...] = ()
     if primary is not None:
-        rows = cells.of_metric(tables.rows("experiment"), primary.metric, primary.system)
-        online = cells.grouped(rows, totals=False)
+        rows = experiment_page.rows_of(tables, "primary")
+        online = cells.grouped([row for row in rows if row.system == primary.system], totals=False)
         forests.append(_lift_forest(tables, online, wording.metric_name(primary.metric)))
     else:
         notices.append(missing(tables, "experiment"))

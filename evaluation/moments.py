@@ -1,8 +1,14 @@
 """The statistics of an experiment, on sums alone: whatever adds up over users decides everything.
 
-A user contributes one row (x, y, x0, y0): outcome and sessions in the experiment, outcome and
-sessions before it. `Moments` holds the number of users, the sums and the sums of products; moments
-of disjoint groups of users add up, so days, countries and machines can be merged in any order.
+A user contributes one row (x, y, x0, y0): numerator and denominator of the outcome in the
+experiment, and the same before it. `Moments` holds the number of users, the sums and the sums of
+products; moments of disjoint groups of users add up, so days, countries and machines can be merged
+in any order. Where y is 1 for every user, the ratio Σx/Σy is the mean over users, and all of this
+is the ordinary comparison of means.
+
+Variances from sums of squares lose digits where a figure varies little beside its size: with a
+mean of 10^6 and a standard deviation of 1, squares of 10^12 leave a variance of 1. `Arm.rounding`
+is a bound of that loss; a spread that could be nothing but rounding is taken as none.
 """
 
 from __future__ import annotations
@@ -10,7 +16,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +25,7 @@ from scipy import special
 Floats = NDArray[np.float64]
 
 VARIABLES = ("x", "y", "x0", "y0")
-"""Outcome and sessions of a user in the experiment; the same before it."""
+"""Numerator and denominator of a user's outcome in the experiment; the same before it."""
 
 PRODUCTS = tuple((a, b) for i, a in enumerate(VARIABLES) for b in VARIABLES[i:])
 """Pairs of variables whose products are summed: the upper triangle."""
@@ -33,11 +39,13 @@ class Moments:
         n: Users.
         sums: Shape (4,), Σ of each of `VARIABLES`.
         products: Shape (4, 4), Σ of the product of each two; symmetric.
+        sessions: Analysed sessions of these users that have a value; 0 where they were not counted.
     """
 
     n: int
     sums: Floats
     products: Floats
+    sessions: int = 0
 
     @classmethod
     def of(cls, users: Floats) -> Moments:
@@ -46,16 +54,24 @@ class Moments:
         return cls(len(users), users.sum(axis=0), users.T @ users)
 
     @classmethod
-    def of_sums(cls, n: float, sums: Mapping[str, float]) -> Moments:
-        """Moments from named sums: `x`, `y`, …, `x_x`, `x_y`, … (see `PRODUCTS`)."""
+    def of_sums(
+        cls, n: float, sums: Mapping[str, float], prefix: str = "", sessions: int = 0
+    ) -> Moments:
+        """Moments from named sums: `x`, `y`, …, `x_x`, `x_y`, … (see `PRODUCTS`) after a prefix."""
         products = np.zeros((4, 4))
         for a, b in PRODUCTS:
             i, j = VARIABLES.index(a), VARIABLES.index(b)
-            products[i, j] = products[j, i] = sums[f"{a}_{b}"]
-        return cls(int(n), np.array([sums[name] for name in VARIABLES], dtype=float), products)
+            products[i, j] = products[j, i] = sums[f"{prefix}{a}_{b}"]
+        named = np.array([sums[prefix + name] for name in VARIABLES], dtype=float)
+        return cls(int(n), named, products, sessions)
 
     def __add__(self, other: Moments) -> Moments:
-        return Moments(self.n + other.n, self.sums + other.sums, self.products + other.products)
+        return Moments(
+            self.n + other.n,
+            self.sums + other.sums,
+            self.products + other.products,
+            self.sessions + other.sessions,
+        )
 
     @property
     def mean(self) -> Floats:
@@ -68,6 +84,21 @@ class Moments:
         if self.n < 2:
             return np.full((4, 4), np.nan)
         return (self.products - np.outer(self.sums, self.sums) / self.n) / (self.n - 1)
+
+    def effective(self, variable: str) -> float:
+        """Users of equal share that would weigh as much: (Σ v)²/Σ v².
+
+        Where few users hold most of a sum, this is near their number; of a variable that is 1 or
+        0 it is the number of users who have a 1. NaN where the variable is 0 for all.
+        """
+        i = VARIABLES.index(variable)
+        return _effective(self.sums[i], self.products[i, i])
+
+    @property
+    def effective_failures(self) -> float:
+        """The same of y - x: of a share near 1, the users who are not in it."""
+        (x, y), products = self.sums[:2], self.products
+        return _effective(y - x, products[0, 0] - 2 * products[0, 1] + products[1, 1])
 
 
 NOTHING = Moments(0, np.zeros(4), np.zeros((4, 4)))
@@ -87,11 +118,13 @@ class Arm:
         value: The rate.
         variance: Of the estimate.
         per_df: Σ (variance part)²/(its degrees of freedom), for Satterthwaite's formula.
+        rounding: How much of `variance` may be rounding.
     """
 
     value: float
     variance: float
     per_df: float
+    rounding: float = 0.0
 
     def interval(self, level: float) -> tuple[float, float]:
         """Interval of the rate itself, by Student's t."""
@@ -136,6 +169,11 @@ class Contrast:
         return self.treatment.variance + self.control.variance
 
     @property
+    def rounding(self) -> float:
+        """Share of the variance that may be rounding; under 1e-6 in all but odd data."""
+        return (self.treatment.rounding + self.control.rounding) / self.variance
+
+    @property
     def df(self) -> float:
         """Satterthwaite's degrees of freedom."""
         return _satterthwaite(self.variance, self.treatment.per_df + self.control.per_df)
@@ -146,22 +184,34 @@ class Contrast:
         statistic = abs(self.difference) / math.sqrt(self.variance)
         return float(2 * special.stdtr(self.df, -statistic))
 
+    def critical(self, level: float) -> float:
+        """Quantile of Student's t that an interval of this level takes."""
+        return _t_quantile(level, self.df)
+
     def interval(self, level: float) -> tuple[float, float]:
         """Interval of the difference."""
-        half = _t_quantile(level, self.df) * math.sqrt(self.variance)
-        return self.difference - half, self.difference + half
+        return self.interval_at(self.critical(level))
 
     def rel_interval(self, level: float) -> tuple[float, float] | None:
-        """Fieller's interval of the relative difference; None where the set is unbounded.
+        """Fieller's interval of the relative difference; None where the set is unbounded."""
+        return self.rel_interval_at(self.critical(level))
 
-        All δ with |R_t - (1+δ)R_c| ≤ t·√(V_t + (1+δ)²V_c). Solved in δ, not in 1+δ: the constant
-        term is then that of the absolute test, and its sign decides on which side of 0 both ends
-        lie.
+    def interval_at(self, critical: float) -> tuple[float, float]:
+        """The difference and `critical` standard errors on either side."""
+        half = critical * math.sqrt(self.variance)
+        return self.difference - half, self.difference + half
+
+    def rel_interval_at(self, critical: float) -> tuple[float, float] | None:
+        """Fieller's set of relative differences that `critical` standard errors do not rule out.
+
+        All δ with |R_t - (1+δ)R_c| ≤ critical·√(V_t + (1+δ)²V_c); None where it is unbounded.
+        Solved in δ, not in 1+δ: the constant term is then that of the absolute test, and its sign
+        decides on which side of 0 both ends lie.
 
         References:
             Fieller (1954), Some problems in interval estimation, JRSS B 16(2).
         """
-        q = _t_quantile(level, self.df) ** 2
+        q = critical**2
         control, v_control = self.control.value, self.control.variance
         a = control**2 - q * v_control
         if a <= 0:
@@ -201,21 +251,9 @@ def ratio_contrast(
     """
     if not treatment or min(m.n for m in (*treatment, *control)) < 2:
         return None
-    both = [t + c for t, c in zip(treatment, control, strict=True)]
-    everyone = total(both)
-    weights = np.array([m.n for m in both]) / everyone.n
-    if any(_mix(arm, weights)[1] <= 0 for arm in (treatment, control)):
-        return None
-    theta = _theta(both, weights, everyone.mean) if cuped and _has_pre(treatment, control) else 0.0
-    arms = [_arm(arm, weights, theta, everyone.mean) for arm in (treatment, control)]
-    contrast = Contrast(arms[0], arms[1], theta)
-    if not contrast.variance > 0:
-        return None
-    if theta:
-        plain = [_arm(arm, weights, 0.0, everyone.mean) for arm in (treatment, control)]
-        reduction = 1 - contrast.variance / (plain[0].variance + plain[1].variance)
-        return Contrast(arms[0], arms[1], theta, reduction)
-    return contrast
+    arms = [_Strata.of(treatment), _Strata.of(control)]
+    both = _Strata.of([t + c for t, c in zip(treatment, control, strict=True)])
+    return _contrast(arms, both, cuped=cuped)
 
 
 def average_contrast(contrasts: Sequence[Contrast]) -> Contrast:
@@ -227,6 +265,7 @@ def average_contrast(contrasts: Sequence[Contrast]) -> Contrast:
             share * sum(arm.value for arm in arms),
             share**2 * sum(arm.variance for arm in arms),
             share**4 * sum(arm.per_df for arm in arms),
+            share**2 * sum(arm.rounding for arm in arms),
         )
 
     return Contrast(mean([c.treatment for c in contrasts]), mean([c.control for c in contrasts]))
@@ -252,69 +291,92 @@ def sample_ratio_p(counts: Sequence[int], split: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Heterogeneity:
-    """Whether effects differ between groups more than chance explains.
+class _Strata:
+    """Moments of the strata of one arm, stacked: n (S,), sums (S, 4), products (S, 4, 4)."""
 
-    Attributes:
-        q: Cochran's Q.
-        df: Groups - 1.
-        p_value: Of equal effects.
-        i2: Share of the variation between groups that is not chance, 0 to 1.
-    """
+    n: Floats
+    sums: Floats
+    products: Floats
 
-    q: float
-    df: int
-    p_value: float
-    i2: float
+    @classmethod
+    def of(cls, strata: Sequence[Moments]) -> _Strata:
+        return cls(
+            np.array([m.n for m in strata], dtype=float),
+            np.array([m.sums for m in strata]),
+            np.array([m.products for m in strata]),
+        )
 
+    @property
+    def means(self) -> Floats:
+        return self.sums / self.n[:, None]
 
-def heterogeneity(contrasts: Sequence[Contrast]) -> Heterogeneity:
-    """Cochran's Q and I² of the absolute differences of two or more groups.
-
-    References:
-        Higgins & Thompson (2002), Quantifying heterogeneity in a meta-analysis.
-    """
-    effects = np.array([c.difference for c in contrasts])
-    weights = 1 / np.array([c.variance for c in contrasts])
-    centre = (weights * effects).sum() / weights.sum()
-    q = float((weights * (effects - centre) ** 2).sum())
-    df = len(effects) - 1
-    return Heterogeneity(q, df, float(special.chdtrc(df, q)), max(0.0, 1 - df / q) if q else 0.0)
+    @property
+    def covariances(self) -> Floats:
+        outer = self.sums[:, :, None] * self.sums[:, None, :] / self.n[:, None, None]
+        return (self.products - outer) / (self.n - 1)[:, None, None]
 
 
-def _has_pre(treatment: Sequence[Moments], control: Sequence[Moments]) -> bool:
-    return all(total(arm).sums[3] > 0 for arm in (treatment, control))
+def _contrast(arms: Sequence[_Strata], both: _Strata, *, cuped: bool) -> Contrast | None:
+    weights = both.n / both.n.sum()
+    pooled = both.sums.sum(axis=0) / both.n.sum()
+    if any((weights @ arm.means)[1] <= 0 for arm in arms):
+        return None
+    has_pre = all(arm.sums[:, 3].sum() > 0 for arm in arms)
+    treated, controls = (_arm(arm, weights, 0.0, pooled) for arm in arms)
+    plain = Contrast(treated, controls)
+    if not plain.variance > 0:
+        return None
+    theta = _theta(both, weights, pooled) if cuped and has_pre else 0.0
+    if not theta:
+        return plain
+    treated, controls = (_arm(arm, weights, theta, pooled) for arm in arms)
+    found = Contrast(treated, controls, theta)
+    left = found.variance / plain.variance
+    return replace(found, reduction=1 - left) if left > 0 else None
 
 
-def _mix(strata: Sequence[Moments], weights: Floats) -> Floats:
-    """Means over strata, weighted; shape (4,)."""
-    return np.asarray(weights @ np.array([m.mean for m in strata]))
-
-
-def _theta(both: Sequence[Moments], weights: Floats, mean: Floats) -> float:
+def _theta(both: _Strata, weights: Floats, pooled: Floats) -> float:
     """Cov(L, L0) / Var(L0) of the linearised ratios, pooled over arms within strata."""
-    within = np.einsum("s,sij->ij", weights, np.array([m.covariance for m in both]))
-    outcome = np.concatenate([_ratio_gradient(mean[:2]), np.zeros(2)])
-    before = np.concatenate([np.zeros(2), _ratio_gradient(mean[2:])])
+    within = np.tensordot(weights, both.covariances, axes=1)
+    before = np.concatenate([np.zeros(2), _ratio_gradient(pooled[2:])])
     variance = float(before @ within @ before)
-    return float(outcome @ within @ before) / variance if variance > 0 else 0.0
+    size = float(before**2 @ np.diag(both.products.sum(axis=0))) / both.n.sum()
+    # A pre-period that does not vary leaves a tiny number here, which says nothing.
+    if variance <= _lost(both.n.sum()) * size:
+        return 0.0
+    outcome = np.concatenate([_ratio_gradient(pooled[:2]), np.zeros(2)])
+    return float(outcome @ within @ before) / variance
 
 
-def _arm(strata: Sequence[Moments], weights: Floats, theta: float, pooled: Floats) -> Arm:
+def _arm(strata: _Strata, weights: Floats, theta: float, pooled: Floats) -> Arm:
     """The (adjusted) ratio of one arm with its delta-method variance."""
-    mean = _mix(strata, weights)
+    mean = weights @ strata.means
     value = mean[0] / mean[1]
     gradient = np.concatenate([_ratio_gradient(mean[:2]), np.zeros(2)])
     if theta:
         value -= theta * (mean[2] / mean[3] - pooled[2] / pooled[3])
         gradient[2:] = -theta * _ratio_gradient(mean[2:])
-    per_user = np.array([gradient @ m.covariance @ gradient for m in strata])
+    per_user = np.einsum("i,sij,j->s", gradient, strata.covariances, gradient)
+    squares = np.diagonal(strata.products, axis1=1, axis2=2) / strata.n[:, None]
+    rounding = _lost(strata.n) * (squares @ gradient**2)
     # Rounding leaves a tiny number, perhaps negative, where nothing varies.
-    per_user = np.where(per_user > 1e-13 * value**2, per_user, 0.0)
-    n = np.array([m.n for m in strata])
-    parts = weights**2 * per_user / n
-    per_df = float((parts**2 / (n - 1)).sum())
-    return Arm(float(value), float(parts.sum()), per_df)
+    per_user = np.where(per_user > rounding, per_user, 0.0)
+    parts = weights**2 * per_user / strata.n
+    return Arm(
+        float(value),
+        float(parts.sum()),
+        float((parts**2 / (strata.n - 1)).sum()),
+        float((weights**2 * rounding / strata.n)[per_user > 0].sum()),
+    )
+
+
+def _lost(n: Floats | float) -> Floats:
+    """Share of a sum of n squares that rounding may take: n steps at random, and the last few."""
+    return np.asarray(np.finfo(float).eps * (4 + np.sqrt(n)))
+
+
+def _effective(total: float, squares: float) -> float:
+    return float(total**2 / squares) if squares > 0 else math.nan
 
 
 def _ratio_gradient(mean: Floats) -> Floats:

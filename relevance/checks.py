@@ -34,12 +34,13 @@ _FIX = "Fix the row"
 
 
 def conform(
-    source: Source, table: Table, scale: GradeScale
+    source: Source, table: Table, scale: GradeScale, *, distinct: bool = True
 ) -> tuple[pl.DataFrame, list[TableError]]:
     """The frame as the table's contract wants it, and up to `LIMIT` problems in line order.
 
     Declared columns come first and cast (`relevance.casts`), absent optional ones as null; others
-    follow. Only a frame without problems is fit for use.
+    follow. Only a frame without problems is fit for use. Repeated keys are looked for if
+    `distinct`.
     """
     missing = list(_missing_columns(source, table))
     if missing:
@@ -66,7 +67,7 @@ def conform(
     if table.name == "runs":
         neither = frame.select(pl.col("score").is_null() & pl.col("rank").is_null()).to_series()
         problems += _faults(source, neither, "score", None, "a run needs a score or a rank")
-    if table.key and not table.latest_wins:
+    if distinct and table.key and not table.latest_wins:
         problems += _repeated(source, frame, table)
     return frame, sorted(problems, key=lambda problem: problem.line or 0)[:LIMIT]
 

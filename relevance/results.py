@@ -107,9 +107,43 @@ class PairedRow(ComparisonRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentRow(ComparisonRow):
-    """A comparison of two variants; n counts users."""
+    """A comparison of two variants; n counts users.
+
+    Attributes:
+        n_sessions: Sessions of both variants that the figure rests on.
+        role: What the row is for: `primary`, `secondary`, `guardrail`, `unadjusted`, `look`,
+            `heterogeneity`, `sample_ratio`, `verdict`, `count`, `plan`.
+        ci_level: Level of this row's intervals; that of a family is higher than 1 - alpha.
+        q_value: P-value of the group, adjusted for the false discovery rate (BH).
+        shrunk_difference: Difference pulled towards the other groups' (empirical Bayes).
+        shrunk_ci_low: Lower end of its interval.
+        shrunk_ci_high: Upper end.
+        variance_reduction: Share of the variance of the difference that CUPED took away.
+        margin: Accepted loss of a guardrail, in the unit of `difference` or, where
+            `margin_relative`, of `rel_difference`.
+        margin_relative: See `margin`.
+        p_always_valid: Always-valid p-value up to this look.
+        sequence_ci_low: Lower end of the confidence sequence of the difference.
+        sequence_ci_high: Its upper end.
+        rel_sequence_ci_low: Lower end of the confidence sequence of the relative difference.
+        rel_sequence_ci_high: Its upper end.
+    """
 
     n_sessions: int = 0
+    role: str = ""
+    ci_level: float | None = None
+    q_value: float | None = None
+    shrunk_difference: float | None = None
+    shrunk_ci_low: float | None = None
+    shrunk_ci_high: float | None = None
+    variance_reduction: float | None = None
+    margin: float | None = None
+    margin_relative: bool | None = None
+    p_always_valid: float | None = None
+    sequence_ci_low: float | None = None
+    sequence_ci_high: float | None = None
+    rel_sequence_ci_low: float | None = None
+    rel_sequence_ci_high: float | None = None
 
 
 Evaluate = Callable[["pl.DataFrame"], list[Row]]
@@ -159,7 +193,7 @@ class Results:
         """The long table as a frame with every column of every kind of row."""
         import polars as pl
 
-        types = {"str": pl.String, "float": pl.Float64, "int": pl.Int64}
+        types = {"str": pl.String, "float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean}
         declared = {
             field.name: str(field.type) for kind in ROW_TYPES for field in dataclasses.fields(kind)
         }

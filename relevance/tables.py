@@ -29,6 +29,7 @@ def read_table(
     *,
     scale: GradeScale = FIVE,
     columns: Collection[str] | None = None,
+    distinct: bool = True,
 ) -> pl.DataFrame:
     """The file as a checked frame: every declared column present (absent optional ones as null).
 
@@ -41,6 +42,8 @@ def read_table(
         scale: The scale that grades must be on.
         columns: What to read of a Parquet file beside the columns it must have, if it is there;
             None = all. Other formats are read whole.
+        distinct: Whether to refuse a key that is there twice; not if the reader will see it anyway
+            and then reads again to say where.
 
     Returns:
         Declared columns in order, cast (`relevance.casts.DTYPES`), then further columns.
@@ -51,7 +54,7 @@ def read_table(
     """
     source = _some_columns(Path(path), TABLES[table], columns) if columns is not None else None
     source = source or read_source(Path(path), TABLES[table])
-    frame, problems = conform(source, TABLES[table], scale)
+    frame, problems = conform(source, TABLES[table], scale, distinct=distinct)
     if problems:
         raise problems[0]
     if not TABLES[table].latest_wins:

@@ -14,6 +14,9 @@ from app.loop.bench import RESULT_TABLES, Bench
 from app.settings import configure
 from app.stages import Stage
 
+GUARDRAILS = ("mean(sessions) >= -5%",)
+"""What the demo's A/B test must not break: people should not search less."""
+
 
 def stages_of(bench: Bench) -> list[Stage]:
     """What the demo does, in order."""
@@ -26,7 +29,9 @@ def stages_of(bench: Bench) -> list[Stage]:
     world = configure(WorldConfig, "world", seed=bench.seed)
     teacher = configure(TeacherConfig, "teacher", seed=bench.seed)
     student = configure(StudentConfig, "student", seed=bench.seed)
-    experiment = configure(ExperimentConfig, "experiment", start=START)
+    experiment = configure(
+        ExperimentConfig, "experiment", start=START, sequential=True, guardrails=GUARDRAILS
+    )
     own = dataclasses.asdict(bench.config) | {"seed": bench.seed}
     texts = _files("queries", "pins")
     log = (*texts, *_files("pairs", "query_embeddings", "pin_embeddings"))

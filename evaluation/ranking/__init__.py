@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
 
 from evaluation.intervals import REPLICATES
 from evaluation.metrics import RANKING, Measure, parse_all
-from evaluation.ranking.coding import Coded, code_queries
+from evaluation.ranking.coding import Coded, RepeatedError, code_queries
 from evaluation.ranking.figures import Figures, empty_is_zero, exclusions, with_judged
 from evaluation.ranking.ordering import TIES, Ordered, check_ties, order_run
 from evaluation.ranking.scoring import (
@@ -33,6 +34,7 @@ __all__ = [
     "TIES",
     "Coded",
     "Ordered",
+    "RepeatedError",
     "Scored",
     "code_queries",
     "depth_of",
@@ -64,7 +66,6 @@ def evaluate_ranking(
     label_noise: int = 0,
     seen: Collection[str] = frozenset(),
     allow_seen: bool = False,
-    unique: bool = False,
 ) -> Results:
     """Ranking metrics of every system in `runs`, with intervals by query; Judged@k beside them.
 
@@ -84,19 +85,19 @@ def evaluate_ranking(
             intervals; 0 = none.
         seen: Hashed ids of queries that a model has seen; left out and counted.
         allow_seen: Keep them, and mark every figure.
-        unique: Whether it is known that neither runs nor qrels have a pair twice.
 
     Returns:
         A block a system, in it a block a metric: all, groups, (mean), (traffic). `n`: queries.
 
     Raises:
-        InputError: Unknown metric, column or option; duplicates; no query in common; label noise
-            without a posterior.
+        InputError: Unknown metric, column or option; no query in common; label noise without a
+            posterior; duplicates (`coding.RepeatedError`).
     """
     measures = with_judged(parse_all(metrics, families=(RANKING,)))
     empty_is_zero(empty, scale)
     check_ties(ties)
-    coded = code_queries(qrels, [runs], seen=seen, allow_seen=allow_seen, unique=unique)
+    coded = code_queries(qrels, [runs], seen=seen, allow_seen=allow_seen, unique=True)
+    coded = replace(coded, unique=False)  # `order_run` sees repeats on its way
     figures = Figures(
         measures=measures,
         groups=groups_of(coded.ids, queries, by, judged=coded.judged),

@@ -1,9 +1,10 @@
 """Queries as numbers: the ids of the qrels and of every run coded once, and pairs that match.
 
 Ids are text and tables have millions of rows, so that comparing text decides how long an evaluation
-takes. Here it happens once: a query's code is its position among the sorted ids (exact), a pair is
-its code and a 64-bit hash of its two ids. Two Pins of one query share a hash with a probability
-under 1e-11 for millions of rows; a duplicate that a hash suspects is looked up in the ids.
+takes. Here it happens once: a query's code is its position among the sorted ids, a pair is its code
+and a 64-bit hash of its two ids. Ids are found by 64-bit hashes, too. Two Pins of one query share
+one with a probability under 1e-11 for millions of rows, two of 100,000 queries with one of 3e-10; a
+duplicate that a hash suspects is looked up in the ids.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evaluation.metrics.lists import NO_GRADE
+from evaluation.ranking.matching import any_twice, equal_hashes
 from evaluation.ranking.together import heads_of, in_threads, shares_of
 from relevance.errors import InputError
 from relevance.provenance import hash_query
@@ -24,7 +26,11 @@ Bools = NDArray[np.bool_]
 Codes = NDArray[np.int32]
 Hashes = NDArray[np.uint64]
 _SPARE_BITS, _MOST_BITS = 4, 24  # of a hash: a table with room for 16 times the ids, or 64 MB
-_BUCKET, _MOST_BUCKETS = 1 << 18, 255  # rows that are matched at once; their number has 8 bits
+_BUCKET, _MOST_BUCKETS = 1 << 16, 255  # rows that are matched at once; their number has 8 bits
+
+
+class RepeatedError(InputError):
+    """A pair is there twice; which lines of which file hold it, whoever read that can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ def code_queries(
         seen: Hashed ids of queries that a model has seen.
         allow_seen: Keep them.
         unique: Whether no run and no qrels have a pair twice, as `read_table` makes sure of a
-            system's; else they are searched for it.
+            system's, or whoever orders the runs; else they are searched for it.
         what: What errors call a run.
 
     Raises:
@@ -212,7 +218,7 @@ def codes_of(ids: pl.Series, known: pl.Series) -> Codes:
     if heads is not None:
         lengths = np.diff(np.append(heads, len(ids)))
         return np.repeat(codes_of(ids.gather(heads), known), lengths) if len(heads) else _NO_CODES
-    if ids.dtype == pl.String and len(known):
+    if ids.dtype == known.dtype == pl.String and len(known):
         return _text_codes(ids, known)
     return _joined_codes(ids, known)
 
@@ -224,24 +230,28 @@ def _joined_codes(ids: pl.Series, known: pl.Series) -> Codes:
 
 
 def _text_codes(ids: pl.Series, known: pl.Series) -> Codes:
-    """`codes_of` texts: a table by some bits of their hash has a guess, the texts decide."""
+    """`codes_of` texts by their hashes: a table by some bits of these has a guess at the id."""
+    own = known.hash(seed=0).to_numpy()
+    order = np.argsort(own).astype(np.int32)
+    ascending = own[order]
+    if (ascending[1:] == ascending[:-1]).any():
+        return _joined_codes(ids, known)
     bits = min(len(known).bit_length() + _SPARE_BITS, _MOST_BITS)
-
-    def slots(texts: pl.Series) -> NDArray[np.int64]:
-        return (texts.hash(seed=0).to_numpy() >> np.uint64(64 - bits)).view(np.int64)
-
+    beside = np.uint64(64 - bits)
     table = np.zeros(1 << bits, dtype=np.int32)
-    table[slots(known)] = np.arange(len(known), dtype=np.int32)
+    table[(own >> beside).view(np.int64)] = np.arange(len(known), dtype=np.int32)
     codes = np.empty(len(ids), dtype=np.int32)
 
-    def guess(rows: range) -> NDArray[np.int64]:
-        part = ids.slice(rows.start, len(rows))
-        guessed = table.take(slots(part))
-        codes[rows.start : rows.stop] = guessed
-        return np.flatnonzero(known.gather(guessed).ne_missing(part).to_numpy()) + rows.start
+    def look_up(rows: range) -> None:
+        hashes = ids.slice(rows.start, len(rows)).hash(seed=0).to_numpy()
+        found = table.take((hashes >> beside).view(np.int64))
+        wrong = np.flatnonzero(own.take(found) != hashes)
+        left = hashes[wrong]
+        place = np.minimum(np.searchsorted(ascending, left), len(known) - 1)
+        found[wrong] = np.where(ascending[place] == left, order[place], np.int32(-1))
+        codes[rows.start : rows.stop] = found
 
-    wrong = np.concatenate(in_threads(guess, shares_of(len(ids))))
-    codes[wrong] = _joined_codes(ids.gather(wrong), known)
+    in_threads(look_up, shares_of(len(ids)))
     return codes
 
 
@@ -258,21 +268,23 @@ def hashes_of(frame: pl.DataFrame) -> Hashes:
     return hashes
 
 
-def refuse_duplicates(frame: pl.DataFrame, hashes: Hashes, what: str) -> None:
-    """Raises InputError if a pair is there twice; different hashes are proof that none is.
+def refuse_duplicates(
+    frame: pl.DataFrame, hashes: Hashes, what: str, *, starts: NDArray[np.int64] | None = None
+) -> None:
+    """Raises RepeatedError if a pair is there twice; different hashes are proof that none is.
 
     Args:
         frame: Rows with query_id and pin_id.
         hashes: Theirs.
         what: How the error calls the frame.
+        starts: (Q + 1,) where each query's rows start, if it is known that they stand by query.
     """
-    hashes = np.sort(hashes)
-    if not (hashes[1:] == hashes[:-1]).any():
+    if not any_twice(hashes, starts):
         return
     again = frame.select("query_id", "pin_id").is_duplicated()
     if again.any():
         first = frame.filter(again).row(0, named=True)
-        raise InputError(
+        raise RepeatedError(
             f"the {what} have query {first['query_id']!r}, pin {first['pin_id']!r} twice. "
             "Keep one of the rows; if they are of two systems, name these apart"
         )
@@ -290,6 +302,13 @@ def judgments_of(
         judged_hashes: (M,) hash of its pair; each once.
         n_queries: Q; codes are 0 … Q - 1.
     """
+    return match_pairs(codes, hashes, judged_codes, judged_hashes, n_queries)[0]
+
+
+def match_pairs(
+    codes: Codes, hashes: Hashes, judged_codes: Codes, judged_hashes: Hashes, n_queries: int
+) -> tuple[Codes, bool]:
+    """`judgments_of`, and whether a hash of the judgments is there twice, as is seen on the way."""
     found = np.full(len(codes), -1, dtype=np.int32)
     n_buckets = min(-(-(len(codes) + len(judged_codes)) // _BUCKET), _MOST_BUCKETS)
     width = -(-n_queries // max(n_buckets, 1))  # queries whose pairs are matched at once
@@ -298,45 +317,16 @@ def judgments_of(
     rows = np.argsort(bucket, kind="stable")  # of 8 bits: counted, not compared
     ends = np.cumsum(np.bincount(bucket, minlength=1))
 
-    def match(number: int) -> None:
+    def match(number: int) -> bool:
         mine = slice(starts[number], starts[number + 1])
         theirs = rows[ends[number - 1] if number else 0 : ends[number]]
-        at, there = _matches(hashes[mine], judged_hashes[theirs])
-        same = codes[mine][at] == judged_codes[theirs[there]]
-        found[mine.start + at[same]] = theirs[there[same]]
+        at, there, twice = equal_hashes(hashes[mine], judged_hashes.take(theirs))
+        judgment = theirs.take(there)
+        same = codes[mine].take(at) == judged_codes.take(judgment)
+        found[mine.start + at[same]] = judgment[same]
+        return twice
 
-    in_threads(match, range(min(n_buckets, len(ends))))
-    return found
+    return found, any(in_threads(match, range(min(n_buckets, len(ends)))))
 
 
 _NO_CODES: Codes = np.zeros(0, dtype=np.int32)
-
-
-def _matches(left: Hashes, right: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions in `left` and in `right` of equal hashes, each pair of them.
-
-    One sort of values: the hash's upper bits over the position in both lists, end to end.
-    """
-    n = len(left) + len(right)
-    low = np.uint64((1 << max(n.bit_length(), 1)) - 1)
-    packed = np.concatenate([left, right])
-    packed &= ~low
-    packed |= np.arange(n, dtype=np.uint64)
-    packed.sort()
-    upper = packed & ~low
-    equal = np.flatnonzero(upper[1:] == upper[:-1])
-    crowded = np.zeros(len(equal), dtype=bool)  # three or more share their upper bits
-    crowded[1:] = np.diff(equal) == 1
-    crowded[:-1] |= crowded[1:]
-    first = (packed[equal[~crowded]] & low).astype(np.int64)
-    second = (packed[equal[~crowded] + 1] & low).astype(np.int64) - len(left)
-    across = (first < len(left)) & (second >= 0)
-    first, second = first[across], second[across]
-    same = left[first] == right[second]
-    if not crowded.any():
-        return first[same], second[same]
-    few = np.union1d(packed[equal[crowded]] & low, packed[equal[crowded] + 1] & low)
-    few = few.astype(np.int64)
-    ours, theirs = few[few < len(left)], few[few >= len(left)] - len(left)
-    i, j = np.nonzero(left[ours][:, None] == right[theirs])
-    return np.append(first[same], ours[i]), np.append(second[same], theirs[j])

@@ -16,7 +16,7 @@ from evaluation.ranking.coding import (
     Coded,
     codes_of,
     hashes_of,
-    judgments_of,
+    match_pairs,
     refuse_duplicates,
     with_text_ids,
 )
@@ -66,24 +66,31 @@ def order_run(
         depth: Ranks that matter, such as the largest cutoff; None = all.
 
     Raises:
-        InputError: Duplicates, rows with neither score nor rank, or an unknown tie rule.
+        InputError: Duplicates in the run or the qrels, unless `coded` knows that there are none;
+            rows with neither score nor rank; or an unknown tie rule.
     """
     check_ties(ties)
     run = with_text_ids(run)
     hashes = hashes_of(run)
-    if not coded.unique:
-        refuse_duplicates(run, hashes, "run")
     codes = codes_of(run["query_id"], coded.ids)
     n_queries = len(coded.ids)
+    starts = _standing(codes, n_queries)
+    if not coded.unique:
+        refuse_duplicates(run, hashes, "run", starts=starts)
     scores, ranks = order_values(run, codes, n_queries)
-    lists = arrange(codes, scores, n_queries, ranks=ranks, depth=depth)
+    lists = arrange(codes, scores, n_queries, ranks=ranks, depth=depth, starts=starts)
     if ties == "docid":
         lists = break_ties(lists, run["pin_id"], depth=depth)
     query = np.repeat(np.arange(n_queries, dtype=np.int32), np.diff(lists.starts))
+    judgment, twice = match_pairs(
+        query, hashes.take(lists.rows), coded.query, coded.hashes, n_queries
+    )
+    if twice and not coded.unique:
+        refuse_duplicates(coded.qrels, coded.hashes, "qrels")
     return Ordered(
         starts=lists.starts,
         rows=lists.rows,
-        judgment=judgments_of(query, hashes[lists.rows], coded.query, coded.hashes, n_queries),
+        judgment=judgment,
         ties=np.flatnonzero(~lists.tied) if ties == "average" else None,
         rank_disagrees=lists.rank_disagrees,
         depth=depth,

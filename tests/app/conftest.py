@@ -55,6 +55,9 @@ def _compare(metric: str, system: str, baseline: float, difference: float) -> li
 def _lift(group: str, rate: float, lift: float, half: float, users: int) -> ExperimentRow:
     return ExperimentRow(
         metric="fulfilled", slice="all" if group == "all" else "country", group=group,
+        role="primary", shrunk_difference=None if group == "all" else rate * lift / 2,
+        shrunk_ci_low=None if group == "all" else rate * (lift / 2 - half / 2),
+        shrunk_ci_high=None if group == "all" else rate * (lift / 2 + half / 2),
         system="treatment", value=rate * (1 + lift), baseline=rate, difference=rate * lift,
         difference_ci_low=rate * (lift - half), difference_ci_high=rate * (lift + half),
         rel_difference=lift, rel_difference_ci_low=lift - half, rel_difference_ci_high=lift + half,
@@ -102,14 +105,61 @@ def compare_rows() -> Results:
     return Results(tuple(rows))
 
 
+def _looks() -> list[ExperimentRow]:
+    return [
+        ExperimentRow(
+            metric="fulfilled", slice="day", group=f"2026-03-{day:02}", role="look",
+            system="treatment", value=0.42, baseline=0.41, difference=0.01, n=1000 * day,
+            n_sessions=8000 * day, rel_difference=0.024 - 0.001 * day, p_value=0.01,
+            rel_difference_ci_low=0.024 - 0.05 / day, rel_difference_ci_high=0.024 + 0.05 / day,
+            rel_sequence_ci_low=None if day == 1 else 0.024 - 0.08 / day,
+            rel_sequence_ci_high=None if day == 1 else 0.024 + 0.08 / day,
+            p_always_valid=None if day == 1 else 0.2 / day,
+            note="fewer than 100 users an arm" if day == 1 else "",
+        )
+        for day in range(1, 15)
+    ]  # fmt: skip
+
+
+def _daily_ratios() -> list[ExperimentRow]:
+    return [
+        ExperimentRow(
+            metric="sample_ratio", role="sample_ratio", slice="day", group=f"2026-03-{day:02}",
+            system="treatment", value=0.5 + 0.002 * (-1) ** day, baseline=0.5, ci_low=0.45,
+            ci_high=0.55, p_value=0.5, p_adjusted=1.0, n=1072,
+        )
+        for day in range(1, 15)
+    ]  # fmt: skip
+
+
+def _other_outcomes() -> list[ExperimentRow]:
+    common = {
+        "system": "treatment", "n": 15012, "n_sessions": 120096, "p_value": 0.31,
+        "rel_difference": -0.002, "rel_difference_ci_low": -0.006, "rel_difference_ci_high": 0.002,
+    }  # fmt: skip
+    return [
+        ExperimentRow(
+            metric="mean(clicks)", role="secondary", value=2.1, baseline=2.104, difference=-0.004,
+            p_adjusted=0.31, **common,
+        ),
+        ExperimentRow(
+            metric="mean(sessions)", role="guardrail", value=7.98, baseline=8.0, margin=-0.01,
+            difference=-0.016, margin_relative=True, note="holds: not worse than −1 %", **common,
+        ),
+    ]  # fmt: skip
+
+
 def experiment_rows() -> Results:
-    ratio = ExperimentRow(metric="sample_ratio", system="treatment", value=0.5012, baseline=0.5,
-                          difference=0.0012, p_value=0.62, p_adjusted=0.62, n=15012)  # fmt: skip
+    ratio = ExperimentRow(metric="sample_ratio", role="sample_ratio", system="treatment",
+                          value=0.5012, baseline=0.5, difference=0.0012, p_value=0.62,
+                          p_adjusted=0.62, n=15012)  # fmt: skip
     sentence = (
         "ship: the fulfillment rate rose from 41.22 % to 42.13 % (+2.2 %, 95 % interval +1.1 % "
         "to +3.3 %, p = .0002) over 15,012 users, and no group fell significantly"
     )
-    verdict = ExperimentRow(metric="verdict", system="treatment", n=15012, note=sentence)
+    verdict = ExperimentRow(
+        metric="verdict", role="verdict", system="treatment", n=15012, note=sentence
+    )
     countries = [
         _lift("FR", 0.40, 0.018, 0.021, 3900),
         _lift("JP", 0.38, 0.031, 0.023, 3100),
@@ -118,17 +168,23 @@ def experiment_rows() -> Results:
     ]
     counts = [
         ExperimentRow(
-            metric="excluded(contaminated)", value=0.0008, n=12, note="users seen in two variants"
+            metric="excluded(contaminated)",
+            role="count",
+            value=0.0008,
+            n=12,
+            note="users seen in two variants",
         ),
         ExperimentRow(
             metric="excluded(outside_window)",
+            role="count",
             value=0.132,
             n_sessions=18211,
             note="sessions before the start",
         ),
     ]
     total = _lift("all", 0.4122, 0.022, 0.011, 15012)
-    return Results((total, ratio, verdict, *countries, *counts))
+    checks = (*_looks(), ratio, *_daily_ratios(), verdict)
+    return Results((total, *countries, *_other_outcomes(), *checks, *counts))
 
 
 MAKERS = {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from xml.etree import ElementTree as ET
@@ -8,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.axes import labelled_ticks, span, tick_text, ticks
-from app.blocks import Forest, Point, shorten
-from app.charts import forest_figure
+from app.axes import day_text, label_places, labelled_ticks, span, tick_text, ticks
+from app.blocks import Curves, Forest, Point, shorten
+from app.charts import curves_figure, forest_figure
 from app.palette import DARK, INK, LIGHT, MARKS, VERDICT_COLORS, marks
-from app.svg import forest_svg
+from app.svg import curves_svg, forest_svg
 from app.wording import SYSTEMS
 
 HOSTILE = "<script>alert(1)</script>"
@@ -175,3 +176,46 @@ def test_systems_keep_their_mark_and_strangers_get_a_free_one() -> None:
 def test_shorten() -> None:
     assert shorten("abc", 3) == "abc"
     assert shorten("abcd", 3) == "ab…"
+
+
+DAYS = tuple(f"2026-03-{day:02}" for day in range(1, 13))
+LOOKS = Curves(
+    "Lift up to each day",
+    tuple(
+        point(day, series, value=0.01, low=None if day == DAYS[0] else -0.02, high=0.04)
+        for day in DAYS
+        for series in ("Always valid", "Only look")
+    ),
+    percent=True,
+    reference=0.0,
+    axis="Day",
+)
+
+
+def test_curves_are_lines_with_bands_where_there_is_an_interval() -> None:
+    figure = curves_figure(LOOKS)
+    lines = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    bands = [trace for trace in figure.data if trace.fill == "toself"]
+    assert [line.name for line in lines] == ["Always valid", "Only look"]
+    assert all(list(line.x) == list(range(12)) for line in lines)
+    assert [len(band.x) for band in bands] == [22, 22]
+    assert max(bands[0].y) == 0.04
+    assert min(bands[0].y) == -0.02
+
+
+def test_days_that_are_written_keep_the_last_one() -> None:
+    assert label_places(DAYS) == [1, 3, 5, 7, 9, 11]
+    assert label_places(DAYS[:3]) == [0, 1, 2]
+    assert label_places(()) == []
+    assert [day_text(text) for text in ("2026-03-05", "FR")] == ["03-05", "FR"]
+
+
+def test_curves_as_svg_are_well_formed_and_break_where_undefined() -> None:
+    gap = point(DAYS[5], "Always valid", value=None, low=None, high=None, text="—", hint=HOSTILE)
+    points = [gap if p.label == DAYS[5] and p.series == gap.series else p for p in LOOKS.points]
+    text = curves_svg(dataclasses.replace(LOOKS, points=tuple(points)))
+    assert HOSTILE not in text
+    root = ET.fromstring(text)
+    paths = [element.get("d", "") for element in root.iter("path")]
+    assert sum(path.endswith("Z") for path in paths) == 3
+    assert len(list(root.iter("title"))) == 23

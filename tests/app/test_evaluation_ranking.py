@@ -124,3 +124,14 @@ def test_two_files_of_one_system_are_searched_for_pairs_that_both_have(
 ) -> None:
     twice = ["--run", f"new={files['run']}", "--run", f"new={files['run']}"]
     assert "twice" in refused(*twice, "--qrels", files["qrels"])
+
+
+@pytest.mark.parametrize("which", ["run", "qrels"])
+def test_a_pair_that_a_file_has_twice_names_its_line(files: dict[str, Path], which: str) -> None:
+    frame = pl.read_parquet(files[which])
+    path = files[which].with_name("twice.parquet")
+    pl.concat([frame, frame[2:3]]).write_parquet(path)
+    given = files | {which: path}
+    told = refused("--run", given["run"], "--qrels", given["qrels"])
+    assert f"line {frame.height + 1}: " in told
+    assert "is there already (line 3)" in told

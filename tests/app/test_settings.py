@@ -1,4 +1,6 @@
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,71 @@ def test_environment_mistakes_are_named(toml: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("GRADEWISE_TEACHER_EPOCHS", "many")
     with pytest.raises(SettingsError, match="GRADEWISE_TEACHER_EPOCHS must be a number"):
         configure(Sample, "teacher")
+
+
+@dataclass(frozen=True)
+class Richer:
+    start: datetime | None = None
+    split: Mapping[str, float] | None = None
+    metrics: str | tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("'2025-03-01'", datetime(2025, 3, 1)),
+        ("2025-03-01", datetime(2025, 3, 1)),
+        ("2025-03-01T08:30:00Z", datetime(2025, 3, 1, 8, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_text_or_tomls_own(toml: Path, text: str, start: datetime) -> None:
+    toml.write_text(f"[experiment]\nstart = {text}\n")
+    assert configure(Richer, "experiment").start == start
+
+
+def test_tables_and_lists_come_from_file_or_environment(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml.write_text("[experiment]\nmetrics = 'clicks'\nsplit = {control = 1, treatment = 2.5}\n")
+    found = configure(Richer, "experiment")
+    assert (found.split, found.metrics) == ({"control": 1.0, "treatment": 2.5}, "clicks")
+    monkeypatch.setenv("GRADEWISE_EXPERIMENT_METRICS", "mean(sessions), ratio(clicks, views)")
+    monkeypatch.setenv("GRADEWISE_EXPERIMENT_SPLIT", "control = 1, treatment=3")
+    monkeypatch.setenv("GRADEWISE_EXPERIMENT_START", "2025-03-01T08:30")
+    assert configure(Richer, "experiment") == Richer(
+        datetime(2025, 3, 1, 8, 30),
+        {"control": 1.0, "treatment": 3.0},
+        ("mean(sessions)", "ratio(clicks, views)"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("start = 'monday'", r"\[experiment\] start: 'monday' is not a time. Write 2025-03-01"),
+        ("start = 3", "start must be datetime, got 3"),
+        ("split = {control = 'half'}", r"split.control must be float, got 'half'"),
+        ("split = {control = true}", r"split.control must be float, got True"),
+        ("metrics = ['clicks', 3]", r"metrics\[\] must be str, got 3"),
+    ],
+)
+def test_mistakes_inside_values_are_named(toml: Path, text: str, message: str) -> None:
+    toml.write_text(f"[experiment]\n{text}\n")
+    with pytest.raises(SettingsError, match=message):
+        configure(Richer, "experiment")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("START", "monday", "GRADEWISE_EXPERIMENT_START: 'monday' is not a time"),
+        ("SPLIT", "control", "GRADEWISE_EXPERIMENT_SPLIT: 'control' is not NAME=WEIGHT"),
+        ("SPLIT", "a=inf", "'a=inf' is not NAME=WEIGHT"),
+    ],
+)
+def test_mistakes_of_the_environment_say_where(
+    toml: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(f"GRADEWISE_EXPERIMENT_{name}", value)
+    with pytest.raises(SettingsError, match=message):
+        configure(Richer, "experiment")

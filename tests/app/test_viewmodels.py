@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app import cells, viewmodels, wording
+from app import cells, experiment_page, viewmodels, wording
 from app.blocks import UNDEFINED, Block, Cell, Charts, Columns, KeyFigures, Notice, Page, Table
 from app.html_report import report_pages
 from app.loading import MADE_BY, Tables, load
@@ -81,10 +81,10 @@ def test_verdict_word_is_read_from_the_note(note: str, kind: str, word: str, sen
 
 def test_country_charts_share_one_order_and_equal_the_rows(tables: Tables) -> None:
     charts = next(b for b in viewmodels.overview(tables).blocks if isinstance(b, Charts))
-    online, offline = charts.forests
+    online, offline = charts.charts
     assert online.labels == offline.labels == ("All", "FR", "JP", "MX", "US")
-    rows = [r for r in tables.rows("experiment") if r.metric == "fulfilled"]
-    assert [p.value for p in online.points] == [r.rel_difference for r in rows]  # type: ignore[attr-defined]
+    rows = experiment_page.rows_of(tables, "primary")
+    assert [p.value for p in online.points] == [r.rel_difference for r in rows]
     assert [p.low for p in online.points] == [r.rel_difference_ci_low for r in rows]  # type: ignore[attr-defined]
     assert (online.reference, online.percent) == (0.0, True)
 
@@ -107,7 +107,7 @@ def test_undefined_is_a_dash_with_its_reason(tables: Tables) -> None:
     row = next(r for r in tables_of(page)["Models, MX"].rows if r[0].text == "Majority grade")
     assert row[4].text == UNDEFINED
     assert row[4].note == "only one class of grades"
-    forest = next(b for b in page.blocks if isinstance(b, Charts)).forests[0]
+    forest = next(b for b in page.blocks if isinstance(b, Charts)).charts[0]
     point = next(p for p in forest.points if (p.label, p.series) == ("MX", "Majority grade"))
     assert (point.value, point.text) == (None, f"{UNDEFINED} only one class of grades")
     bm25 = tables_of(viewmodels.overview(tables))["Model quality: Accuracy"].rows[0][4]
@@ -270,10 +270,10 @@ def test_every_treatment_has_its_verdict_and_series(tables: Tables) -> None:
     other = tuple(replace(row, system="b") for row in rows)
     page = viewmodels.experiment(Tables("w", {"experiment": Results((*rows, *other))}))
     assert [type(block).__name__ for block in page.blocks[:3]] == ["Verdict", "Verdict", "Charts"]
-    forest = next(block for block in page.blocks if isinstance(block, Charts)).forests[0]
+    forest = next(block for block in page.blocks if isinstance(block, Charts)).charts[0]
     assert forest.series == ("treatment", "b")
     assert len(forest.points) == 2 * 5
     names = [row[0].text for row in tables_of(page)["Control and treatment"].rows]
     assert names[:2] == ["All, treatment", "All, b"]
     overview = viewmodels.overview(Tables("w", {"experiment": Results((*rows, *other))}))
-    assert next(b for b in overview.blocks if isinstance(b, Charts)).forests[0].series == ("",)
+    assert next(b for b in overview.blocks if isinstance(b, Charts)).charts[0].series == ("",)

@@ -30,7 +30,7 @@ def test_holm_claims_what_its_steps_claim(p_values: list[float]) -> None:
     assert {i for i, p in enumerate(holm(p_values)) if p <= 0.05} == claimed
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_both_are_those_of_statsmodels(p_values: list[float]) -> None:
     for ours, theirs in ((holm, "holm"), (benjamini_hochberg, "fdr_bh")):

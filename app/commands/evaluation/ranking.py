@@ -161,28 +161,48 @@ class _Files:
         models = [path for _, path in self.runs]
         return seen([*models, self.assisted] if self.assisted else models)
 
-    def tables(self, scale: GradeScale, *, grades_only: bool = False) -> _Tables:
-        """Runs of all systems, qrels and queries; of the qrels only ids and grades if so wanted."""
+    def tables(
+        self, scale: GradeScale, *, grades_only: bool = False, distinct: bool = True
+    ) -> _Tables:
+        """Runs of all systems, qrels and queries.
+
+        Args:
+            scale: Scale of the grades.
+            grades_only: Whether ids and grades are all that is wanted of the qrels.
+            distinct: Whether to refuse a pair that a file has twice.
+        """
         import polars as pl
 
         from relevance.tables import read_table
 
         with ThreadPoolExecutor(max_workers=1) as pool:
-            columns = () if grades_only else None
-            qrels = pool.submit(read_table, self.qrels or "", "qrels", scale=scale, columns=columns)
-            frames = [systems(name, path, "runs", "system", scale) for name, path in self.runs]
+            qrels = pool.submit(
+                read_table,
+                self.qrels or "",
+                "qrels",
+                scale=scale,
+                columns=() if grades_only else None,
+                distinct=distinct,
+            )
+            frames = [
+                systems(name, path, "runs", "system", scale, distinct=distinct)
+                for name, path in self.runs
+            ]
         runs = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
         return runs, qrels.result(), read_queries(self.queries)
 
 
 def _from_files(files: _Files, options: dict[str, Any]) -> Results:
-    from evaluation.ranking import evaluate_ranking
+    from evaluation.ranking import RepeatedError, evaluate_ranking
 
     sources = Sources(files.paths)
     plain = not options["label_noise"] and files.write_joined is None
-    tables = files.tables(options["scale"], grades_only=plain)
-    unique = len(files.run) == 1  # two files may hold the same system
-    results = evaluate_ranking(*tables, seen=files.seen(), unique=unique, **options)
+    tables = files.tables(options["scale"], grades_only=plain, distinct=False)
+    try:
+        results = evaluate_ranking(*tables, seen=files.seen(), **options)
+    except RepeatedError:
+        files.tables(options["scale"])  # says in which line, unless it takes two files
+        raise
     if files.write_joined is not None:
         _write_joined(files, files.write_joined, tables)
     return results.sourced(sources.text)

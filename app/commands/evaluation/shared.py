@@ -96,7 +96,7 @@ def named_file(text: str) -> tuple[str | None, Path]:
     return name, Path(path)
 
 
-def read(path: Path, table: str, scale: GradeScale) -> pl.DataFrame:
+def read(path: Path, table: str, scale: GradeScale, *, distinct: bool = True) -> pl.DataFrame:
     """The checked table of a file; a missing one names the command that makes it."""
     from relevance.tables import read_table
 
@@ -110,7 +110,7 @@ def read(path: Path, table: str, scale: GradeScale) -> pl.DataFrame:
     }
     if not path.exists():
         raise MissingInputError(path, made_by[table])
-    return read_table(path, table, scale=scale)
+    return read_table(path, table, scale=scale, distinct=distinct)
 
 
 def read_queries(path: Path | None) -> pl.DataFrame | None:
@@ -121,18 +121,24 @@ def read_queries(path: Path | None) -> pl.DataFrame | None:
 
 
 def systems(
-    name: str | None, path: Path, table: str, column: str, scale: GradeScale
+    name: str | None,
+    path: Path,
+    table: str,
+    column: str,
+    scale: GradeScale,
+    *,
+    distinct: bool = True,
 ) -> pl.DataFrame:
     """The file's rows, each with its system's name: NAME, else the column, else the stem.
 
-    No system has a pair twice, as none of the file's has.
+    No system has a pair twice, as none of the file's has, if that is looked at (`distinct`).
 
     Raises:
         InputError: Rows without a system become those of one that has the same pair.
     """
     import polars as pl
 
-    frame = read(path, table, scale)
+    frame = read(path, table, scale, distinct=distinct)
     if column not in frame.columns:
         frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias(column))
     given = pl.col(column)
@@ -143,7 +149,7 @@ def systems(
     else:
         told = pl.lit(name)
     named = frame.with_columns(told.alias(column))
-    if 0 < frame.select(given.null_count()).item() < frame.height:
+    if distinct and 0 < frame.select(given.null_count()).item() < frame.height:
         _refuse_merged(named, column, path)
     return named
 

@@ -22,7 +22,8 @@ from evaluation.ranking import (
     score_ordered,
     score_queries,
 )
-from evaluation.ranking.coding import codes_of, hashes_of, judgments_of
+from evaluation.ranking.coding import codes_of, hashes_of, judgments_of, match_pairs
+from evaluation.ranking.matching import any_twice
 from evaluation.ranking.ordering import arrange, break_ties
 from evaluation.ranking.together import changes_in
 from relevance.errors import InputError
@@ -114,7 +115,7 @@ def test_order_is_that_of_a_plain_sort(
 
 
 def test_judgments_are_found_even_if_hashes_share_their_upper_bits() -> None:
-    """Forged hashes: three share all bits that fit beside a row, two of them are one pair."""
+    """Forged hashes: three share a place in the table, two of them are one pair."""
     base = np.uint64(1 << 40)
     left = np.array([base, base + np.uint64(1), base + np.uint64(2), 7 << 50], dtype=np.uint64)
     right = np.array([9 << 50, base + np.uint64(2), base + np.uint64(1)], dtype=np.uint64)
@@ -216,6 +217,25 @@ def test_pairs_are_matched_whatever_bucket_they_are_in(monkeypatch: pytest.Monke
         )
         assert found.tolist() == [place.get(pair, -1) for pair in left]
         assert (found >= 0).any()
+
+
+@pytest.mark.parametrize("searched", [1, 3, 1 << 17])
+def test_a_hash_that_is_there_twice_is_seen(searched: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.ranking.matching._SEARCHED", searched)
+    starts = np.array([0, 2, 2, 5, 9, 10])
+    rng = np.random.default_rng(2)
+    hashes = rng.permutation(10).astype(np.uint64) << np.uint64(57)
+    codes = np.repeat(np.arange(5, dtype=np.int32), np.diff(starts))
+    left = np.zeros(0, dtype=np.uint64)
+    assert not any_twice(hashes, starts)
+    assert not match_pairs(codes[:0], left, codes, hashes, 5)[1]
+    for group in (slice(0, 2), slice(2, 5), slice(5, 9)):
+        forged = hashes.copy()
+        forged[group.stop - 1] = forged[group.start]
+        order = rng.permutation(10)
+        assert any_twice(forged, starts)
+        assert any_twice(forged[order], None)
+        assert match_pairs(codes[:0], left, codes[order], forged[order], 5)[1]
 
 
 def test_queries_that_only_the_qrels_have_are_coded_too() -> None:
