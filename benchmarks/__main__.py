@@ -17,8 +17,17 @@ from benchmarks.harness import ROOT, Bench, Outcome, failures, memory_megabytes
 from benchmarks.report import page, table, verdict
 from benchmarks.suite import BENCHMARKS
 
-OURS = ("numpy", "polars", "scipy")
-PEERS = ("pytrec_eval-terrier", "ranx", "numba", "scikit-learn", "krippendorff", "polars")
+OURS = ("numpy", "polars", "scipy", "duckdb", "ibis-framework")
+PEERS = (
+    "pytrec_eval-terrier",
+    "ranx",
+    "numba",
+    "scikit-learn",
+    "krippendorff",
+    "polars",
+    "tea-tasting",
+    "statsmodels",
+)
 
 
 def run(

@@ -6,6 +6,7 @@
   the order of ties plays no part.
 - grades: `predictions`, both sides in one file: 100 pairs a query, p1…p5, the human grade.
 - judgments: pairs graded by 3 of 500 annotators, 30 pairs a query.
+- sessions: an A/B test's session log, see `benchmarks.session_data`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from benchmarks.session_data import sessions as write_sessions
 
 SEED = 20261123
 COUNTRIES = (
@@ -132,10 +135,16 @@ def judgments(folder: Path, size: float) -> None:
     ).write_parquet(folder / "judgments.parquet")
 
 
+def sessions(folder: Path, size: float) -> None:
+    """Writes a session log: 10^7 × `size` sessions; see `benchmarks.session_data`."""
+    write_sessions(folder, size, COUNTRIES)
+
+
 FILES: dict[str, tuple[Callable[[Path, float], None], tuple[str, ...]]] = {
     "ranking": (ranking, ("run", "qrels", "queries", "joined")),
     "grades": (grades, ("predictions",)),
     "judgments": (judgments, ("judgments",)),
+    "sessions": (sessions, ("sessions",)),
 }
 """Set of files → what writes it, and the names of its Parquet files."""
 

@@ -22,6 +22,7 @@ FILES = {
     "ranking": ("run", "qrels", "queries", "joined"),
     "grades": ("predictions",),
     "judgments": ("judgments",),
+    "sessions": ("sessions",),
 }
 """Set of files → names of its Parquet files, as `benchmarks.data` writes them."""
 

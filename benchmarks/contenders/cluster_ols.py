@@ -11,13 +11,13 @@ from pathlib import Path
 IMPORTS = {"sessions": ("polars", "numpy", "statsmodels.api")}
 
 
-def work(function: str, files: Mapping[str, Path]) -> tuple[dict[str, float], dict[str, float]]:
+def work(_function: str, files: Mapping[str, Path]) -> tuple[dict[str, float], dict[str, float]]:
     """The difference of all sessions, and those by country."""
     import numpy as np
     import polars as pl
     import statsmodels.api as sm
 
-    wanted = ["unit_id", "variant", "country", function.replace("sessions", "fulfilled")]
+    wanted = ["unit_id", "variant", "country", "fulfilled"]
     frame = (
         pl.scan_parquet(files["sessions"])
         .select(wanted)

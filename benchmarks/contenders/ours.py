@@ -24,8 +24,9 @@ COMMANDS = {
     "grades_intervals": "grades --joined {predictions} --metrics accuracy,AUROC@3,AUROC@4,AUROC@5"
     " --reps 1000 --seed {seed}",
     "alpha": "agreement {judgments} --metrics alpha(ordinal)",
+    "experiment": "experiment analyze {sessions} --by country --start 2026-03-02",
 }
-"""Function → what a user would type after `gradewise evaluation`."""
+"""Function → what a user would type after `gradewise evaluation`, or `gradewise`."""
 
 IMPORTS = {
     "ranking_files": ("evaluation.ranking", "relevance.tables", "scipy.special", "xxhash"),
@@ -35,6 +36,7 @@ IMPORTS = {
     "grades_points": ("evaluation.pointwise", "pyarrow.parquet", "numpy.ma", "xxhash"),
     "grades_intervals": ("evaluation.pointwise", "pyarrow.parquet", "scipy.special", "xxhash"),
     "alpha": ("evaluation.agreement", "relevance.tables", "scipy.special", "xxhash"),
+    "experiment": ("evaluation.experiment", "ibis.backends.duckdb", "pyarrow", "xxhash"),
 }
 """Function → what its command imports when it is run; no more, as libraries take memory, too."""
 
@@ -59,8 +61,11 @@ def work(function: str, files: Mapping[str, Path]) -> Work:
 def _run(words: Sequence[str]) -> None:
     from typer.main import get_command
 
-    from app.commands.evaluation import app
+    from app.commands import evaluation, experiment
 
+    nouns = {"experiment": experiment.app}
+    app = nouns.get(words[0], evaluation.app)
+    words = words[words[0] in nouns :]
     get_command(app).main([*words, "--format", "csv"], standalone_mode=False)
 
 
@@ -68,9 +73,10 @@ def _figures(table: str) -> Figures:
     """The figures of a table: of the groups of a slice where there is one, else the overall."""
     rows = [row for row in csv.DictReader(io.StringIO(table)) if row["value"]]
     groups = [row for row in rows if row["slice"] != "all" and not row["group"].startswith("(")]
+    plain = [row for row in rows if row["metric"].endswith("(unadjusted)")]
     return {
         f"{row['metric']} {row['group']}{'' if name == 'value' else f' {name}'}": float(row[name])
-        for row in groups or rows
-        for name in ("value", "ci_low", "ci_high")
-        if row[name]
+        for row in (*(groups or rows), *plain)
+        for name in ("value", "ci_low", "ci_high", "difference")
+        if row.get(name)
     }

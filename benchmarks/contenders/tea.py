@@ -23,7 +23,6 @@ def work(function: str, files: Mapping[str, Path]) -> tuple[dict[str, float], di
     for country in countries:
         result = _experiment().analyze(chosen(users, country))["fulfilled"]
         figures[f"fulfilled {country} difference"] = result.effect_size
-        figures[f"fulfilled {country} p_value"] = result.pvalue
     print(figures)
     return figures, {}
 
