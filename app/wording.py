@@ -13,6 +13,8 @@ METRICS: Mapping[str, str] = {
     "heterogeneity": "Heterogeneity between groups (I²)",
     "excluded": "Left out",
     "kept": "Kept",
+    "log": "In the log",
+    "analysed": "Analysed",
     "outcome": "Outcome",
     "verdict": "Verdict",
     "accuracy": "Accuracy",

@@ -101,7 +101,7 @@ def report(bench: Bench, progress: Progress) -> str:
         for name in names
     ]
     with atomic(bench.root / "results.csv") as temporary:
-        pl.concat(tables).write_csv(temporary)
+        pl.concat(tables, how="diagonal_relaxed").write_csv(temporary)
     build_report(bench.root, bench.root / "report.html")
     return f"{sum(map(len, tables)):,} rows in results.csv · report.html"
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from evaluation.experiment.calibration_rows import wilson
 from evaluation.intervals.bca import bca
+from evaluation.intervals.proportion import wilson
 from evaluation.intervals.resampling import REPLICATES, weights
 
 Floats = NDArray[np.float64]

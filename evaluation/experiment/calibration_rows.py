@@ -13,6 +13,7 @@ from evaluation.experiment.calibration_gate import DAY
 from evaluation.experiment.calibration_inputs import Subject
 from evaluation.experiment.config import ExperimentConfig
 from evaluation.experiment.power import power_at
+from evaluation.intervals.proportion import wilson
 from evaluation.moments import Floats
 from relevance.results import ComparisonRow, Results
 
@@ -131,20 +132,6 @@ def _share(metric: str, hits: Floats, nominal: float | None, note: str = "") -> 
         difference=None if nominal is None else value - nominal,
         note=note,
     )
-
-
-def wilson(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share of n independent trials, within 0 to 1.
-
-    References:
-        Wilson (1927), Probable inference, the law of succession, and statistical inference.
-    """
-    from scipy import special
-
-    z = float(special.ndtri((1 + level) / 2))
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 def _wrong(share: float | None, alpha: float) -> str:

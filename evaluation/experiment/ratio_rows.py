@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from evaluation.experiment.cells import MISSING
 from evaluation.experiment.sample_ratio import SampleRatio, Split
+from evaluation.intervals.proportion import wilson
 from relevance.results import ExperimentRow
 
 
@@ -31,6 +32,8 @@ def _split_row(
     treatment: str, ratio: SampleRatio, split: Split, place: tuple[str, str]
 ) -> ExperimentRow:
     share, intended = split.share(treatment), ratio.intended[treatment]
+    # Of two variants, Wilson's interval leaves the intended share out exactly when χ² fires.
+    ends = (None, None) if share is None else wilson(share, split.users, 1 - ratio.alpha)
     few = "" if split.p_value is not None else "too few users to test"
     return ExperimentRow(
         metric="sample_ratio",
@@ -38,6 +41,9 @@ def _split_row(
         group=place[1],
         system=treatment,
         value=share,
+        ci_low=ends[0],
+        ci_high=ends[1],
+        ci_level=1 - ratio.alpha,
         baseline=intended,
         difference=None if share is None else share - intended,
         p_value=split.p_value,

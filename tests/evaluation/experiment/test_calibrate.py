@@ -17,9 +17,10 @@ from evaluation.experiment.assignments import split_blocks
 from evaluation.experiment.calibrate import calibrate_users, outcomes_to_read
 from evaluation.experiment.calibration_gate import gate_fires
 from evaluation.experiment.calibration_inputs import ordered, subjects, users_of
-from evaluation.experiment.calibration_rows import outside, wilson
+from evaluation.experiment.calibration_rows import outside
 from evaluation.experiment.many import contrasts, large_strata
 from evaluation.experiment.sample_ratio import SampleRatio
+from evaluation.intervals.proportion import wilson
 from evaluation.moments import Moments
 from evaluation.outcomes import parse_outcome
 from evaluation.sessions import SessionMoments
