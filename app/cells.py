@@ -48,11 +48,11 @@ def difference_cell(row: ComparisonRow) -> Cell:
 
 
 def shrunk_cell(row: ExperimentRow) -> Cell:
-    """A group's difference, pulled towards the other groups'; empty where there is none."""
+    """A group's difference, pulled towards the other groups'; its interval is the tooltip."""
     if row.shrunk_difference is None:
         return Cell("")
     low, high = map(wording.difference, (row.shrunk_ci_low, row.shrunk_ci_high))
-    return Cell(wording.difference(row.shrunk_difference), wording.interval(low, high))
+    return Cell(wording.difference(row.shrunk_difference), hint=wording.interval(low, high))
 
 
 def lift_cell(row: ComparisonRow, *, told: bool = False) -> Cell:

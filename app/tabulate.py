@@ -126,7 +126,7 @@ def variants_table(tables: Tables, rows: Sequence[Row]) -> Table:
         pulled = (cells.shrunk_cell(row),) if shrunk else ()
         body.append((name, *_compared(row), *pulled, *counts))
     column = cells.slice_of(rows).capitalize()
-    heads = ("Shrunk difference",) if shrunk else ()
+    heads = ("Shrunk",) if shrunk else ()
     return Table(
         "Control and treatment",
         (column, "Control", "Treatment", *COMPARED, *heads, "Users", "Sessions"),

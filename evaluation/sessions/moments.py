@@ -90,26 +90,6 @@ def session_moments(
         return moments_of(source, log)
 
 
-def moments_of_table(
-    table: Any, log: SessionLog, *, source: str, progress: Progress = silent
-) -> SessionMoments:
-    """Moments of a log that is an Ibis table of any database; see `session_moments`.
-
-    Args:
-        table: Ibis table; its database does the work.
-        log: Which columns mean what, and the window.
-        source: Where it is, for messages.
-        progress: Told what is being done.
-    """
-
-    def fetch(expression: Any, what: str) -> pl.DataFrame:
-        progress(0, 100, what)
-        frame: pl.DataFrame = expression.to_polars()
-        return frame
-
-    return moments_of(Opened(table, fetch, Path(source), source), log)
-
-
 def moments_of(source: Opened, log: SessionLog) -> SessionMoments:
     """Moments of a log that is open; see `session_moments`."""
     found = _users_of(source, log)

@@ -74,7 +74,7 @@ def test_guardrail_shows_margin_and_finding(tables: Tables) -> None:
 
 def test_shrunk_differences_stand_beside_the_raw_ones(tables: Tables) -> None:
     table = titled(tables)["Control and treatment"]
-    place = table.header.index("Shrunk difference")
+    place = table.header.index("Shrunk")
     assert [bool(row[place].text) for row in table.rows] == [False, True, True, True, True]
     assert "Shrunk:" in table.caption
 

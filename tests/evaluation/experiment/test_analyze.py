@@ -232,8 +232,7 @@ def test_groups_are_a_family_with_intervals_to_match(run: Any, adjust: str) -> N
     rows = [row(results, "fulfilled", name) for name in lifts]
     assert sum(r.n for r in rows) == 5000
     claimed = [r.p_adjusted < 0.05 for r in rows]
-    assert True in claimed
-    assert False in claimed
+    assert 0 < sum(claimed) < len(claimed)
     for r, claim in zip(rows, claimed, strict=True):
         assert r.p_value <= r.q_value <= (r.p_adjusted if adjust == "holm" else r.q_value)
         assert (r.difference_ci_low > 0 or r.difference_ci_high < 0) == claim
