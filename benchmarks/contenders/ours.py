@@ -24,7 +24,8 @@ COMMANDS = {
     "grades_intervals": "grades --joined {predictions} --metrics accuracy,AUROC@3,AUROC@4,AUROC@5"
     " --reps 1000 --seed {seed}",
     "alpha": "agreement {judgments} --metrics alpha(ordinal)",
-    "experiment": "experiment analyze {sessions} --by country --start 2026-03-02",
+    "experiment": "experiment analyze {sessions} --by country --start 2026-03-02 --no-duplicates",
+    "experiment_duplicates": "experiment analyze {sessions} --by country --start 2026-03-02",
 }
 """Function → what a user would type after `gradewise evaluation`, or `gradewise`."""
 
@@ -37,6 +38,9 @@ IMPORTS = {
     "grades_intervals": ("evaluation.pointwise", "pyarrow.parquet", "scipy.special", "xxhash"),
     "alpha": ("evaluation.agreement", "relevance.tables", "scipy.special", "xxhash"),
     "experiment": ("evaluation.experiment", "ibis.backends.duckdb", "pyarrow", "xxhash"),
+    "experiment_duplicates": (
+        *("evaluation.experiment", "ibis.backends.duckdb", "pyarrow", "xxhash"),
+    ),
 }
 """Function → what its command imports when it is run; no more, as libraries take memory, too."""
 

@@ -38,6 +38,7 @@ class ExperimentConfig:
         per_user: Each row of the table is a user with sums; a column `c` has its pre-period value
             in `c` + `before_suffix`.
         before_suffix: See `per_user`.
+        duplicates: Look for repeated sessions, a pass of its own; None for up to 20,000,000 rows.
         split: Variant → intended weight; None for equal shares of the variants found.
         alpha: Significance level of the two-sided tests; intervals have level 1 - alpha.
         srm_alpha: Below this p the sample-ratio check says that the split is broken.
@@ -72,6 +73,7 @@ class ExperimentConfig:
     end: datetime | None = None
     per_user: bool = False
     before_suffix: str = "_before"
+    duplicates: bool | None = None
     split: Mapping[str, float] | None = None
     alpha: float = 0.05
     srm_alpha: float = 0.001
@@ -151,6 +153,7 @@ class ExperimentConfig:
             end=self.end,
             per_user=self.per_user,
             before_suffix=self.before_suffix,
+            duplicates=self.duplicates,
             looks=self.sequential,
         )
 

@@ -111,8 +111,9 @@ def _missing(
 def _repeated(moments: SessionMoments) -> str:
     if moments.duplicates is not None:
         return "repeated; counted once"
-    many = moments.rows > DUPLICATES_UP_TO
-    return f"not looked for: {'too many rows' if many else 'no session column, or removed before'}"
+    if moments.rows > DUPLICATES_UP_TO:
+        return "not looked for: too many rows"
+    return "not looked for: not asked for, no session column, or removed before"
 
 
 def _analysed(clean: pl.DataFrame, everyone: int) -> ExperimentRow:

@@ -111,8 +111,8 @@ def _days(source: Opened, roles: Roles, log: SessionLog, parts: int, rows: int) 
     groups = len(roles.by)
     plan = Plan(log.outcomes, groups)
     table = one_experiment(source, log)
-    few = rows <= DUPLICATES_UP_TO
-    if roles.session is not None and few and count_duplicates(table, roles, source):
+    wanted = rows <= DUPLICATES_UP_TO if log.duplicates is None else log.duplicates
+    if roles.session is not None and wanted and count_duplicates(table, roles, source):
         table = without_duplicates(table, roles, plan)
     s = normal(table, roles, log, plan, source).filter(lambda t: t.time.notnull())
     if parts < _PARTS:

@@ -34,6 +34,7 @@ class SessionLog:
         per_user: Each row of the table is a user with sums; a column `c` has its pre-period value
             in `c` + `before_suffix`, null for a user without one.
         before_suffix: Ending of the columns of the pre-period in a table of users.
+        duplicates: Look for repeated sessions, a pass of its own; None for up to 20,000,000 rows.
         looks: Book every session's share of the moments on its own day, so that cells up to a
             day are the moments as they were that evening.
     """
@@ -50,6 +51,7 @@ class SessionLog:
     end: datetime | None = None
     per_user: bool = False
     before_suffix: str = "_before"
+    duplicates: bool | None = None
     looks: bool = False
 
 

@@ -165,7 +165,8 @@ def _users_of(source: Opened, log: SessionLog) -> _Found:
     if log.per_user:
         return _users_of_users(table, source, log, roles, plan, rows)
     duplicates = None
-    if roles.session is not None and rows <= DUPLICATES_UP_TO:
+    wanted = rows <= DUPLICATES_UP_TO if log.duplicates is None else log.duplicates
+    if roles.session is not None and wanted:
         duplicates = count_duplicates(table, roles, source)
     once = without_duplicates(table, roles, plan) if duplicates else table
     if source.here and rows >= SHORT_WAY_FROM:

@@ -19,6 +19,7 @@ from app.commands.experiment.options import (
     ByOption,
     ControlOption,
     CupedOption,
+    DuplicatesOption,
     EndOption,
     ExperimentOption,
     ExposedAtOption,
@@ -87,6 +88,7 @@ def calibrate(
     alpha: AlphaOption = None,
     srm_alpha: SrmAlphaOption = None,
     adjust: AdjustOption = None,
+    duplicates: DuplicatesOption = None,
     cuped: CupedOption = None,
     seed: SeedOption = 0,
     fail_on: Annotated[
@@ -113,7 +115,7 @@ def calibrate(
         unit=unit, variant=variant, control=control, outcome=outcome, metrics=metrics, by=by,
         session=session, started_at=started_at, exposed_at=exposed_at, experiment=experiment,
         start=start, end=end, per_user=per_user, before_suffix=before_suffix, split=split,
-        alpha=alpha, srm_alpha=srm_alpha, adjust=adjust, cuped=cuped,
+        alpha=alpha, srm_alpha=srm_alpha, adjust=adjust, duplicates=duplicates, cuped=cuped,
     )  # fmt: skip
     log = Log(sessions)
     sources = log.sources()

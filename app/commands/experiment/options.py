@@ -162,6 +162,14 @@ GuardrailOption = Annotated[
         metavar="'OUTCOME >= MARGIN'",
     ),
 ]
+DuplicatesOption = Annotated[
+    bool | None,
+    _option(
+        _MEASURED,
+        "Look for repeated sessions, a pass of its own (default: up to 20,000,000 rows).",
+        "--duplicates/--no-duplicates",
+    ),
+]
 CupedOption = Annotated[
     bool | None,
     _option(_MEASURED, "Use pre-period sessions to narrow intervals.", "--cuped/--no-cuped"),

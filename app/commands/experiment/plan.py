@@ -17,6 +17,7 @@ from app.commands.experiment.options import (
     ByOption,
     ControlOption,
     CupedOption,
+    DuplicatesOption,
     ExperimentOption,
     ExposedAtOption,
     MetricOption,
@@ -82,6 +83,7 @@ def plan(
     experiment: ExperimentOption = None,
     split: SplitOption = None,
     alpha: AlphaOption = None,
+    duplicates: DuplicatesOption = None,
     cuped: CupedOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
@@ -99,7 +101,7 @@ def plan(
     config = experiment_config(
         unit=unit, control=control, outcome=outcome, metrics=metrics, by=by, session=session,
         started_at=started_at, exposed_at=exposed_at, experiment=experiment, split=split,
-        alpha=alpha, cuped=cuped,
+        alpha=alpha, duplicates=duplicates, cuped=cuped,
     )  # fmt: skip
     lift = share("--min-lift", min_lift)
     if lift is None and min_difference is None:

@@ -586,7 +586,8 @@ def test_repeated_sessions_that_were_not_looked_for_are_told(moments_of: Moments
     moments = moments_of(made(users=300), OUTCOMES, ("country",))
     unnamed = dataclasses.replace(moments, duplicates=None)
     many = dataclasses.replace(unnamed, rows=20_000_001)
-    for found, why in ((unnamed, "no session column, or removed before"), (many, "too many rows")):
+    unknown = "not asked for, no session column, or removed before"
+    for found, why in ((unnamed, unknown), (many, "too many rows")):
         results = analyze_moments(found, ExperimentConfig())
         assert row(results, "excluded(duplicate_sessions)").note == f"not looked for: {why}"
 

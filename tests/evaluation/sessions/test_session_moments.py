@@ -210,6 +210,13 @@ def test_large_logs_are_not_searched_for_repeats(monkeypatch: pytest.MonkeyPatch
     log = log_of(("a", "control", "US", 11, 11, 1))
     assert moments(log).duplicates == 0
     assert moments(pl.concat([log, log])).duplicates is None
+    assert moments(pl.concat([log, log]), duplicates=True).duplicates == 1
+
+
+def test_repeats_are_not_looked_for_where_nobody_asks() -> None:
+    log = log_of(("a", "control", "US", 11, 11, 1))
+    found = moments(pl.concat([log, log]), duplicates=False)
+    assert (found.duplicates, only(found)["o0_y"]) == (None, 2)
 
 
 @pytest.mark.parametrize("kind", [pl.Int8, pl.Boolean, pl.Float32, pl.Decimal(10, 2)])
