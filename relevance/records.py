@@ -94,6 +94,7 @@ class Sample:
     inclusion_probability: float = column("Probability of being drawn", above=0, maximum=1)
     stratum: str = column("Stratum it was drawn from")
     draw: str = column("Why it was drawn", choices=DRAWS)
+    overlap: int | None = column("Annotators wanted; empty = as pushed", minimum=1, optional=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +124,16 @@ class Qrel:
     inclusion_probability: float | None = column(
         "Probability that the pair was drawn", above=0, maximum=1, optional=True
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gold:
+    """A grade known beforehand: a hidden question that measures annotators."""
+
+    query_id: str = column("Query")
+    pin_id: str = column("Pin")
+    grade: int = column("The right grade")
+    source: str | None = column("Who says so", optional=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +238,9 @@ TABLES: Mapping[str, Table] = {
         Table("pairs", Pair, ("query_id", "pin_id")),
         Table("samples", Sample, ("query_id", "pin_id", "draw")),
         Table("judgments", Judgment, ("query_id", "pin_id", "annotator"), latest_wins=True),
+        Table("repeats", Judgment, ("query_id", "pin_id", "annotator"), latest_wins=True),
+        Table("rulings", Judgment, ("query_id", "pin_id", "annotator"), latest_wins=True),
+        Table("gold", Gold, ("query_id", "pin_id")),
         Table("qrels", Qrel, ("query_id", "pin_id")),
         Table("runs", Run, ("system", "query_id", "pin_id")),
         Table("predictions", Prediction, ("model", "query_id", "pin_id")),
