@@ -11,19 +11,27 @@ import typer
 from app.commands.evaluation.shared import (
     AllowSeenOption,
     ByOption,
+    DrawnOption,
+    DrawOption,
+    Draws,
     FailUnderOption,
     LabelNoiseOption,
+    PairsOption,
     QueriesOption,
     RepsOption,
+    SampledOption,
+    SamplesOption,
     Sources,
     check_gates,
     checked_level,
+    explained,
     gates_of,
     named_file,
     read,
     read_queries,
     seen,
     systems,
+    told_of_draws,
 )
 from app.output import Format, FormatOption, LevelOption, SeedOption, emit
 from app.scales import ScaleOption, scale_named
@@ -56,6 +64,11 @@ def grades(
     scale: ScaleOption = "five",
     allow_seen: AllowSeenOption = False,
     label_noise: LabelNoiseOption = 0,
+    sampled: SampledOption = False,
+    samples: SamplesOption = None,
+    draw: DrawOption = None,
+    drawn: DrawnOption = None,
+    pairs: PairsOption = None,
     fail_under: FailUnderOption = None,
     level: LevelOption = 0.95,
     reps: RepsOption = None,
@@ -67,6 +80,10 @@ def grades(
     gradewise evaluation grades --predictions teacher.parquet --qrels qrels.parquet
     --queries queries.parquet --by country
 
+    Where grades were drawn with unequal probabilities, --sampled gives the figures of everything,
+    unbiased where the predictions are of everything, too (other predictions are left out where
+    --pairs says what could be drawn).
+
     Grades and predictions that are in one table already, of any size, are evaluated from it:
     --joined FILE, its further columns being those of the query (--by country).
     """
@@ -75,8 +92,11 @@ def grades(
         "metrics": metrics, "by": by, "scale": scale_named(scale), "level": checked_level(level),
         "seed": seed, "allow_seen": allow_seen, "reps": reps,
     }  # fmt: skip
+    draws = Draws(sampled, samples, drawn, pairs, draw)
+    draws.check(joined=joined, label_noise=label_noise)
     if joined is None:
-        results = _from_files(predictions or (), qrels, queries, label_noise, options)
+        own = {} if draws.sampled else {"label_noise": label_noise}
+        results = _from_files(predictions or (), qrels, queries, draws, options | own)
     elif predictions or qrels is not None:
         raise SettingsError(
             "--joined holds grades and predictions: leave out --predictions and --qrels"
@@ -96,12 +116,13 @@ def _from_files(
     predictions: Sequence[str],
     qrels: Path | None,
     queries: Path | None,
-    label_noise: int,
+    draws: Draws,
     options: dict[str, Any],
 ) -> Results:
     import polars as pl
 
     from evaluation.pointwise import evaluate_grades
+    from evaluation.sampled import evaluate_sampled_grades
 
     if not predictions or qrels is None:
         missing = "--qrels" if predictions else "--predictions"
@@ -110,17 +131,28 @@ def _from_files(
         )
     files = [named_file(text) for text in predictions]
     numbered = {f"predictions{i or ''}": path for i, (_, path) in enumerate(files)}
-    sources = Sources({**numbered, "qrels": qrels, "queries": queries})
+    sources = Sources(
+        {
+            **numbered,
+            "qrels": qrels,
+            "queries": queries,
+            "samples": draws.samples,
+            "pairs": draws.pairs,
+        }
+    )
     of = options["scale"]
     frames = [systems(name, path, "predictions", "model", of) for name, path in files]
-    results = evaluate_grades(
+    tables = (
         frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed"),
         read(qrels, "qrels", of),
         read_queries(queries),
-        seen=seen(path for _, path in files),
-        label_noise=label_noise,
-        **options,
     )
+    known = seen(path for _, path in files)
+    if draws.sampled:
+        arguments = options | draws.arguments()
+        results = explained(evaluate_sampled_grades(*tables, seen=known, **arguments))
+    else:
+        results = told_of_draws(evaluate_grades(*tables, seen=known, **options), tables[1])
     return results.sourced(sources.text)
 
 

@@ -14,21 +14,29 @@ from app.commands.evaluation.shared import (
     AllowSeenOption,
     AssistedOption,
     ByOption,
+    DrawnOption,
+    DrawOption,
+    Draws,
     EmptyOption,
     FailUnderOption,
     LabelNoiseOption,
+    PairsOption,
     QueriesOption,
     RepsOption,
+    SampledOption,
+    SamplesOption,
     Sources,
     TiesOption,
     check_gates,
     checked_level,
+    explained,
     gates_of,
     named_file,
     read,
     read_queries,
     seen,
     systems,
+    told_of_draws,
 )
 from app.output import (
     Format,
@@ -79,6 +87,11 @@ def ranking(
     allow_seen: AllowSeenOption = False,
     label_noise: LabelNoiseOption = 0,
     assisted: AssistedOption = None,
+    sampled: SampledOption = False,
+    samples: SamplesOption = None,
+    draw: DrawOption = None,
+    drawn: DrawnOption = None,
+    pairs: PairsOption = None,
     fail_under: FailUnderOption = None,
     level: LevelOption = 0.95,
     reps: RepsOption = None,
@@ -97,6 +110,7 @@ def ranking(
     gradewise evaluation ranking --run production=a.parquet --run candidate=b.parquet
     --qrels qrels.parquet --metrics "nDCG@20,P(rel=3)@8"
 
+    Where grades were drawn with unequal probabilities, --sampled gives the figures of everything.
     Evaluated more than once, runs and grades are best joined once: write them with --write-joined
     FILE, then give --joined FILE instead.
     """
@@ -107,13 +121,19 @@ def ranking(
     }  # fmt: skip
     intervals: dict[str, Any] = {"label_noise": label_noise}
     intervals |= {} if reps is None else {"reps": reps}
+    draws = Draws(sampled, samples, drawn, pairs, draw)
+    draws.check(
+        joined=joined, assisted=assisted, label_noise=label_noise, write_joined=write_joined
+    )
     if joined is not None:
         _alone(run=run, qrels=qrels, assisted=assisted, write_joined=write_joined)
         results = _from_joined(joined, queries, options | intervals)
     else:
-        files = _Files(run or (), qrels, queries, assisted, write_joined)
+        files = _Files(run or (), qrels, queries, assisted, write_joined, draws)
         files.check(overwrite=overwrite)
-        if assisted is None:
+        if draws.sampled:
+            results = _sampled(files, options | ({} if reps is None else {"reps": reps}))
+        elif assisted is None:
             results = _from_files(files, options | intervals)
         else:
             if label_noise or reps is not None:
@@ -134,6 +154,7 @@ class _Files:
     queries: Path | None
     assisted: Path | None
     write_joined: Path | None
+    draws: Draws
 
     def check(self, *, overwrite: bool) -> None:
         if not self.run or self.qrels is None:
@@ -153,7 +174,8 @@ class _Files:
         """Every input by its name."""
         numbered = {f"run{i or ''}": path for i, (_, path) in enumerate(self.runs)}
         return {
-            **numbered, "qrels": self.qrels, "queries": self.queries, "assisted": self.assisted
+            **numbered, "qrels": self.qrels, "queries": self.queries, "assisted": self.assisted,
+            "samples": self.draws.samples, "pairs": self.draws.pairs,
         }  # fmt: skip
 
     def seen(self) -> frozenset[str]:
@@ -168,7 +190,7 @@ class _Files:
 
         Args:
             scale: Scale of the grades.
-            grades_only: Whether ids and grades are all that is wanted of the qrels.
+            grades_only: Whether ids, grades and chances are all that is wanted of the qrels.
             distinct: Whether to refuse a pair that a file has twice.
         """
         import polars as pl
@@ -181,7 +203,7 @@ class _Files:
                 self.qrels or "",
                 "qrels",
                 scale=scale,
-                columns=() if grades_only else None,
+                columns=("inclusion_probability",) if grades_only else None,
                 distinct=distinct,
             )
             frames = [
@@ -205,7 +227,17 @@ def _from_files(files: _Files, options: dict[str, Any]) -> Results:
         raise
     if files.write_joined is not None:
         _write_joined(files, files.write_joined, tables)
-    return results.sourced(sources.text)
+    return told_of_draws(results, tables[1]).sourced(sources.text)
+
+
+def _sampled(files: _Files, options: dict[str, Any]) -> Results:
+    from evaluation.sampled import evaluate_sampled_ranking
+
+    sources = Sources(files.paths)
+    tables = files.tables(options["scale"])
+    arguments = options | files.draws.arguments()
+    results = evaluate_sampled_ranking(*tables, seen=files.seen(), **arguments)
+    return explained(results).sourced(sources.text)
 
 
 def _assisted(files: _Files, predictions: Path, options: dict[str, Any]) -> Results:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -80,6 +81,42 @@ AssistedOption = Annotated[
         help="A teacher's predictions for all queries: narrower intervals from few human grades.",
     ),
 ]
+SampledOption = Annotated[
+    bool,
+    typer.Option(
+        "--sampled",
+        help="Figures of everything that could be drawn: weighted by 1 / inclusion_probability.",
+    ),
+]
+SamplesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--samples", help="The samples that were graded: --sampled with their strata and draw."
+    ),
+]
+DrawnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--drawn",
+        help="For --sampled: queries (each with all its Pins) or pairs were drawn; else told from "
+        "the data.",
+    ),
+]
+DrawOption = Annotated[
+    str | None,
+    typer.Option(
+        "--draw",
+        help="Which draw of the --samples: measure (or pool, where there is none) unless named.",
+    ),
+]
+PairsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--pairs",
+        help="For --sampled: every pair that could be drawn, as annotation sample --frame writes: "
+        "what figures are of, and the ideal of nDCG.",
+    ),
+]
 FailUnderOption = Annotated[
     list[str] | None,
     typer.Option("--fail-under", help="METRIC=VALUE: exit with 3 if an overall figure is lower."),
@@ -107,6 +144,8 @@ def read(path: Path, table: str, scale: GradeScale, *, distinct: bool = True) ->
         "runs": "gradewise student score",
         "queries": "gradewise data import",
         "pins": "gradewise data import",
+        "samples": "gradewise annotation sample",
+        "pairs": "gradewise data import",
     }
     if not path.exists():
         raise MissingInputError(path, made_by[table])
@@ -170,6 +209,104 @@ def seen(paths: Iterable[Path]) -> frozenset[str]:
     from relevance.provenance import seen_queries
 
     return frozenset().union(*(seen_queries(path) for path in paths))
+
+
+def told_of_draws(results: Results, qrels: pl.DataFrame) -> Results:
+    """The rows, noting that the grades were drawn with chances that differ, if so.
+
+    Where they were drawn with equal ones below 1 the figures may well be right (of whole queries
+    they are), so that only a word is said.
+    """
+    import dataclasses
+
+    from evaluation.sampled import partial, unequal
+
+    if not unequal(qrels):
+        if partial(qrels):
+            notes.print(
+                "note: the qrels are a sample, and these figures are of what was drawn; --sampled "
+                "gives those of everything that could be drawn"
+            )
+        return results
+    notes.print(
+        "note: the qrels were drawn with unequal probabilities, and these figures are of what was "
+        "drawn; --sampled weights them"
+    )
+    told = (
+        dataclasses.replace(row, note="; ".join(filter(None, [row.note, "unequal_inclusion"])))
+        for row in results
+    )
+    return Results(tuple(told))
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What is known of how the grades were drawn.
+
+    Attributes:
+        wanted: Whether figures are to be of everything that could be drawn.
+        samples: File of the samples.
+        drawn: `queries`, `pairs` or None.
+        pairs: File of everything that could be drawn.
+        draw: Which draw of the samples; None = the usual one.
+    """
+
+    wanted: bool
+    samples: Path | None
+    drawn: str | None
+    pairs: Path | None = None
+    draw: str | None = None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether to weight: asked for, or samples are given."""
+        return self.wanted or self.samples is not None
+
+    def check(self, **others: object) -> None:
+        """Raises SettingsError if its options are given without it, or others beside it."""
+        if self.draw is not None and self.samples is None:
+            raise SettingsError("--draw names a draw of the samples: give --samples FILE, too")
+        if not self.sampled and (self.drawn is not None or self.pairs is not None):
+            given = "--drawn" if self.drawn is not None else "--pairs"
+            raise SettingsError(f"{given} says how grades were drawn: give --sampled, too")
+        taken = [f"--{name.replace('_', '-')}" for name, value in others.items() if value]
+        if self.sampled and taken:
+            raise SettingsError(f"--sampled cannot go with {', '.join(taken)}: leave it out")
+
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `evaluate_sampled_…`."""
+        from relevance.grades import FIVE
+
+        found: dict[str, Any] = {"drawn": self.drawn, "draw": self.draw}
+        if self.samples is not None:
+            found["samples"] = read(self.samples, "samples", FIVE)
+        if self.pairs is not None:
+            found["candidates"] = read(self.pairs, "pairs", FIVE)
+        return found
+
+
+def explained(results: Results) -> Results:
+    """The rows; what their notes mean for whoever has to decide is printed."""
+    told = "; ".join(row.note for row in results)
+    wide = [row.note for row in results if row.slice == "all"]
+    left = [part for note in wide for part in note.split("; ") if part.startswith("outside_frame:")]
+    if left:
+        notes.print(
+            f"note: figures are of what could be drawn; {left[0].split()[-1]} queries of which "
+            "nothing could be are left out (outside_frame)"
+        )
+    if "uneven_pairs" in told:
+        notes.print(
+            "note: nDCG and R rest on a model of the grades that are missing, as single pairs were "
+            "drawn with chances that differ within a query (uneven_pairs); for nDCG draw whole "
+            "queries"
+        )
+    if "covered: " in told:
+        notes.print(
+            "note: part of the first ranks could not be drawn (covered) and counts as not "
+            "relevant; --pairs FILE says of which queries nothing could be"
+        )
+    return results
 
 
 class Sources:

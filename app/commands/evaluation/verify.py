@@ -11,6 +11,7 @@ from app.commands.evaluation.shared import GATE, QrelsOption, named_file, read, 
 from app.output import Format, FormatOption, notes, print_table
 from app.scales import ScaleOption, scale_named
 from relevance.errors import SettingsError
+from relevance.formulas import guard
 
 if TYPE_CHECKING:
     from evaluation.verify import Check
@@ -95,7 +96,9 @@ def _print(checks: list[Check], form: Format) -> None:
         return
     cells = [_cells(check) for check in checks]
     if form is Format.CSV:
-        csv.writer(sys.stdout, lineterminator="\n").writerows([HEADER, *cells])
+        csv.writer(sys.stdout, lineterminator="\n").writerows(
+            [HEADER, *([guard(cell) for cell in row] for row in cells)]
+        )
     elif form is Format.MARKDOWN:
         sys.stdout.write(markdown_table(HEADER, cells) + "\n")
     else:
