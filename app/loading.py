@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from app.grading_tables import FILES, Grading, read_grading
+from relevance.formats import armed
 from relevance.provenance import read_provenance
 from relevance.results import Results, results_from
 
@@ -41,6 +43,7 @@ class Tables:
         provenance: Table → what its provenance file says; those that have one.
         counts: `judgments`, `qrels` → rows; those that are there.
         problems: Table → why it is there but cannot be read.
+        grading: What is known of human grading.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Tables:
     provenance: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    grading: Grading = field(default_factory=Grading)
 
     def rows(self, name: str) -> Results:
         """Rows of a results table; none if it is missing."""
@@ -77,8 +81,9 @@ def load(root: Path) -> Tables:
 def _stamp(root: Path) -> Stamp:
     """Name, size and time of every file that is shown."""
     names = [f"results-{name}" for name in MADE_BY] + list(COUNTED)
+    files = [f"{name}{ending}" for name in names for ending in ENDINGS]
     found = []
-    for path in (root / f"{name}{ending}" for name in names for ending in ENDINGS):
+    for path in (root / name for name in dict.fromkeys((*files, *FILES))):
         if path.exists():
             stat = path.stat()
             found.append((path.name, stat.st_mtime_ns, stat.st_size))
@@ -106,7 +111,8 @@ def _load(root: Path, stamp: Stamp) -> Tables:
         except (pl.exceptions.PolarsError, OSError, KeyError, ValueError) as error:
             first_line = (str(error).splitlines() or [""])[0]
             problems[name] = f"{file} cannot be read: {first_line.rstrip('.')}."
-    return Tables(root.name, results, {k: v for k, v in provenance.items() if v}, counts, problems)
+    made = {name: said for name, said in provenance.items() if said}
+    return Tables(root.name, results, made, counts, problems, read_grading(root))
 
 
 def _frame(path: Path) -> pl.DataFrame:
@@ -114,7 +120,7 @@ def _frame(path: Path) -> pl.DataFrame:
     if path.suffix != ".csv":
         return pl.read_parquet(path)
     schema = Results(()).to_frame().schema
-    frame = pl.read_csv(path, infer_schema=False)
+    frame = armed(pl.read_csv(path, infer_schema=False))
     return frame.with_columns(_typed(name, schema.get(name, pl.String())) for name in frame.columns)
 
 

@@ -21,6 +21,7 @@ import polars as pl
 from relevance.delimited import delimiter_of, read_delimited
 from relevance.dialects import Read, beir, pytrec, quepid, trec
 from relevance.errors import MissingInputError, TableError
+from relevance.formulas import GUARDED, unguard
 from relevance.json_rows import Lines, read_json
 from relevance.records import Table
 
@@ -30,6 +31,9 @@ MADE_BY = {
     "pairs": "gradewise data import",
     "samples": "gradewise annotation sample",
     "judgments": "gradewise annotation pull",
+    "repeats": "gradewise annotation pull",
+    "rulings": "gradewise annotation pull",
+    "gold": "gradewise data import",
     "qrels": "gradewise annotation adjudicate",
     "runs": "gradewise student score",
     "predictions": "gradewise teacher label",
@@ -96,8 +100,19 @@ def read_source(path: Path, table: Table) -> Source:
     known = {column.name for column in table.columns} | set(beir.NAMES.get(table.name, ()))
     delimiter = delimiter_of(first, known)
     frame, lines = read_delimited(text.encode(), delimiter, path)
+    frame = armed(frame)
     frame, names = beir.adopt(frame, table.name)
     return Source(path, "tsv" if delimiter == "\t" else "csv", frame, lines, names)
+
+
+def armed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Cells of a CSV file as they were before `relevance.formulas` guarded them."""
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    some = frame.select(pl.col(name).str.starts_with("'").any() for name in texts)
+    found = [name for name in texts if some[name].item()]
+    return frame.with_columns(pl.col(name).str.replace(GUARDED, "$1") for name in found).rename(
+        unguard
+    )
 
 
 def read_text(path: Path, made_by: str) -> str:

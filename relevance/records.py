@@ -106,6 +106,7 @@ class Judgment:
     annotator: str = column("Pseudonym of the annotator")
     grade: int | None = column("Grade on the scale; empty = cannot judge", nullable=True)
     flag: str | None = column("cannot_judge, or empty", optional=True)
+    problems: str | None = column("What was wrong with the Pin, one a line", optional=True)
     comment: str | None = column("What the annotator wrote", optional=True)
     seconds: float | None = column("Time taken", minimum=0, optional=True)
     created_at: datetime | None = column("When, UTC", optional=True)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from relevance.formulas import guard
+
 if TYPE_CHECKING:  # polars costs every command a quarter of a second; most print without it
     import polars as pl
 
@@ -208,11 +210,14 @@ class Results:
         return json.dumps(self.to_dicts(), ensure_ascii=False, allow_nan=False, indent=1)
 
     def to_csv(self) -> str:
-        """CSV with a header; undefined cells are empty."""
+        """CSV with a header; undefined cells are empty, texts safe in a spreadsheet."""
         out = io.StringIO()
         writer = csv.DictWriter(out, self.columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.to_dicts())
+        writer.writerows(
+            {k: guard(v) if isinstance(v, str) else v for k, v in row.items()}
+            for row in self.to_dicts()
+        )
         return out.getvalue()
 
     def to_markdown(self) -> str:

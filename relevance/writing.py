@@ -12,6 +12,7 @@ import polars as pl
 
 from relevance.dialects import beir, pytrec, quepid, trec
 from relevance.errors import InputError, did_you_mean
+from relevance.formulas import NUMBER, RISKY, guard
 from relevance.records import TABLES
 
 Encoder = Callable[[pl.DataFrame], bytes]
@@ -67,12 +68,25 @@ def _parquet(frame: pl.DataFrame) -> bytes:
     return out.getvalue()
 
 
+def defused(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with texts that a spreadsheet would run guarded, as `relevance.formulas` says."""
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    risky = {
+        name: pl.col(name).str.contains(RISKY) & ~pl.col(name).str.contains(NUMBER)
+        for name in texts
+    }
+    return frame.with_columns(
+        pl.when(at).then(pl.lit("'") + pl.col(name)).otherwise(pl.col(name)).alias(name)
+        for name, at in risky.items()
+    ).rename(guard)
+
+
 def _csv(frame: pl.DataFrame) -> bytes:
-    return _flat(frame).write_csv().encode()
+    return defused(_flat(frame)).write_csv().encode()
 
 
 def _tsv(frame: pl.DataFrame) -> bytes:
-    return _flat(frame).write_csv(separator="\t").encode()
+    return defused(_flat(frame)).write_csv(separator="\t").encode()
 
 
 def _jsonl(frame: pl.DataFrame) -> bytes:

@@ -24,30 +24,55 @@ TableOption = Annotated[
 ]
 
 
+_Column = Annotated[
+    str | None, typer.Option(help="Name of this column of ratings, if not a usual one.")
+]
+
+
 @app.command("import")
 def import_(
+    *,
     dataset: Annotated[
-        str, typer.Argument(help="What it is: esci, mediasearch, beir, quepid or trec.")
+        str,
+        typer.Argument(
+            help="What it is: esci, mediasearch, beir, trec, chorus, quepid, label-studio or "
+            "ratings."
+        ),
     ],
     source: Annotated[
-        Path, typer.Argument(help="Its folder (esci, beir, trec) or file (mediasearch, quepid).")
+        Path, typer.Argument(help="Its folder (esci, beir, trec) or file (the others).")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the workspace.")],
     scale: Annotated[
         str | None,
         typer.Option(
             "--scale",
-            help="Scale of the grades in beir, quepid and trec: five, trec or a TOML file; "
-            "else 0 to the highest there is.",
+            help="Scale of the grades, but of esci and mediasearch: five, trec or a TOML file; "
+            "else told from the grades.",
         ),
+    ] = None,
+    query_column: _Column = None,
+    pin_column: _Column = None,
+    grade_column: Annotated[
+        str | None,
+        typer.Option(help="Column of the grade; with commas: a column a rater."),
+    ] = None,
+    annotator_column: _Column = None,
+    time_column: _Column = None,
+    grade_map: Annotated[
+        str | None,
+        typer.Option(help="What grades mean: 0=1,1=2,relevant=5,skip=cannot_judge."),
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Turn a public data set or another tool's export into a workspace, all of it or nothing.
 
-    Example: gradewise data import beir scifact --out workspace
+    Example: gradewise data import ratings grades.csv --grade-map 0=1,1=3,2=5 --out workspace
+
+    Of ratings, what cannot be a grade is set aside, counted, and listed with its line, column and
+    reason in import-rejected.csv.
     """
-    from relevance.importers import IMPORTERS, import_tables
+    from relevance.importers import FILE, IMPORTERS, RatingOptions, import_tables
 
     if dataset not in IMPORTERS:
         raise InputError(
@@ -57,8 +82,22 @@ def import_(
     command = f"gradewise data import {dataset} {source.name}"
     importer = IMPORTERS[dataset]
     of = None if scale is None else scale_named(scale)
-    import_tables(importer, source, out, command=command, overwrite=overwrite, scale=of)
+    options = RatingOptions(
+        query_column=query_column,
+        pin_column=pin_column,
+        grade_column=grade_column,
+        annotator_column=annotator_column,
+        time_column=time_column,
+        grade_map=grade_map,
+    )
+    made = import_tables(
+        importer, source, out, command=command, overwrite=overwrite, scale=of, options=options
+    )
     _note(f"{importer.about} → {out}")
+    for line in made.summary():
+        _note(line)
+    if made.rejected:
+        _note(f"each with its line and reason: {out / FILE}")
     _print_workspace(out)
 
 

@@ -114,7 +114,8 @@ def _import(study: Study, workspace: Workspace, options: Options, progress: Prog
     importer = IMPORTERS[study.importer]
     source = options.data / study.source
     command = f"gradewise data import {study.importer} {Path(study.source).name}"
-    tables = import_tables(importer, source, workspace.root, command=command, overwrite=True)
+    made = import_tables(importer, source, workspace.root, command=command, overwrite=True)
+    tables = made.tables
     if options.sliced:
         _cut(workspace, study, tables, options)
     progress(1, 1)

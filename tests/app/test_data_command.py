@@ -177,3 +177,23 @@ def test_import_a_quepid_book(tmp_path: Path) -> None:
     result = run("import", "quepid", book, "--scale", scale, "--out", tmp_path / "ws")
     assert result.exit_code == 0
     assert Workspace(tmp_path / "ws").read("judgments")["grade"].to_list() == [5, 2, 1]
+
+
+def test_ratings_are_imported_with_a_word_on_what_was_set_aside(tmp_path: Path) -> None:
+    path, out = tmp_path / "r.csv", tmp_path / "ws"
+    path.write_text("term;sku;who;mark\nlamp;d1;ann;2\nlamp;d1;bob;oops\nlamp;d2;ann;0\n")
+    given = ("import", "ratings", path, "--out", out, "--query-column", "term")
+    given += ("--pin-column", "sku", "--annotator-column", "who")
+    refused = run(*given, "--grade-column", "mark").exception
+    assert "r.csv line 3, column mark: this grade is no whole number" in str(refused)
+    assert not out.exists()
+    done = run(*given, "--grade-column", "mark", "--grade-map", "0=1,1=3,2=5")
+    assert done.exit_code == 0
+    assert "3 ratings read: 2 judgments of 1 annotators, 2 pairs, 1 queries" in done.stderr
+    assert "grades 0 → 1, 1 → 3, 2 → 5" in done.stderr
+    assert "1 set aside: 1 with a grade that is none of the scale" in done.stderr
+    assert f"each with its line and reason: {out / 'import-rejected.csv'}" in done.stderr
+    assert Workspace(out).read("judgments")["grade"].to_list() == [5, 1]
+    assert "oops" in (out / "import-rejected.csv").read_text()
+    wide = run("import", "ratings", path, "--out", out, "--grade-column", "mark,sku", "--overwrite")
+    assert "no column is called like a document" in str(wide.exception)

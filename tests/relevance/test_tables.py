@@ -237,6 +237,7 @@ def judgments(draw: st.DrawFn) -> pl.DataFrame:
             "annotator": annotator,
             "grade": draw(st.none() | st.integers(1, 5)),
             "flag": draw(FULL_TEXT),
+            "problems": None,
             "comment": draw(FULL_TEXT),
             "seconds": draw(st.none() | st.floats(0, 1e9)),
             "created_at": draw(TIMES),
@@ -250,6 +251,7 @@ def judgments(draw: st.DrawFn) -> pl.DataFrame:
     schema = {
         "grade": pl.Int64,
         "flag": pl.String,
+        "problems": pl.String,
         "comment": pl.String,
         "seconds": pl.Float64,
         "created_at": pl.Datetime("us", "UTC"),

@@ -12,6 +12,7 @@ from relevance.errors import InputError, MissingInputError, TableError
 from relevance.grades import FIVE, GradeScale
 from relevance.importers import IMPORTERS, beir, import_tables, quepid, trec
 from relevance.importers.five import FIVE_OF, to_five
+from relevance.importers.ratings import RatingOptions
 from relevance.workspace import Workspace
 
 THREE = GradeScale("own", levels=(0, 1, 2, 3))
@@ -105,12 +106,12 @@ def test_beir_with_a_missing_piece(tmp_path: Path) -> None:
 def test_quepid(tmp_path: Path) -> None:
     case = tmp_path / "case.csv"
     case.write_text("query,docid,rating\nlamp,d1,3\nlamp,d2,0\nrug\n")
-    tables = quepid.read(case)
+    tables = quepid.read(case).tables
     assert tables["qrels"].rows() == [("lamp", "d1", 5, "human"), ("lamp", "d2", 1, "human")]
     assert tables["queries"]["query_id"].to_list() == ["lamp", "rug"]
     assert sorted(tables) == ["pairs", "qrels", "queries"]
     case.write_text("query,docid,Ann,Bob\nlamp,d1,3,1\nlamp,d2,,0\n")
-    judgments = quepid.read(case, THREE)["judgments"]
+    judgments = quepid.read(case, RatingOptions(scale=THREE)).tables["judgments"]
     assert judgments.select("annotator", "grade").rows() == [("Ann", 5), ("Bob", 2), ("Bob", 1)]
     case.write_text("query_id,pin_id\nq,p\n")
     with pytest.raises(TableError, match=r"line 1: this is not Quepid's export"):
