@@ -1,145 +1,79 @@
-"""The only file that talks to Label Studio: what we ask of it, and how its SDK is made to do that.
-
-`Studio` is the whole surface. `SdkStudio` is the real one; `annotation.fake.FakeStudio` behaves as
-badly as the real one was measured to, in memory.
+"""The only file that talks to Label Studio: how its SDK is made to do what `studio.Studio` asks.
 
 The SDK repeats POSTs by itself after an error, which doubles tasks: every call that changes
 something is told not to. What such a call's failure means is then decided here: `UnclearError` (it
 may have happened: ask the server), `ConflictError` (it had happened before), `RefusedError` (it has
-not and will not).
+not and will not). The calls that travel in bulk (importing and listing tasks) go straight through
+the connection, because the SDK spends more time on parsing a task than the server on sending it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
-from relevance.errors import ServerError, require_extra
+from annotation.client.replies import (
+    FIELDS,
+    LIGHT_FIELDS,
+    OUTLINE_FIELDS,
+    answered,
+    changed_since,
+    facts_of,
+    has_annotations,
+    has_key,
+    outline_of,
+    state_of,
+    task_of,
+    task_query,
+)
+from annotation.client.studio import (
+    ConflictError,
+    Json,
+    ProjectSpec,
+    ProjectState,
+    RefusedError,
+    ServerFacts,
+    Studio,
+    UnclearError,
+)
+from annotation.secrets import conceal, redact, token_kind
+from relevance.errors import require_extra
+
+__all__ = [
+    "MINIMUM_RELEASE",
+    "ConflictError",
+    "Json",
+    "ProjectSpec",
+    "ProjectState",
+    "RefusedError",
+    "SdkStudio",
+    "ServerFacts",
+    "Studio",
+    "UnclearError",
+]
 
 MINIMUM_RELEASE = (1, 23, 1)
 """Older servers have known holes (SSRF through DNS)."""
 
-_TIMEOUT = 300
-_FIELDS = (
-    "id,data,annotations,result,completed_by,lead_time,created_at,was_cancelled,import_id,"
-    "total_annotations"
+TIMEOUT = 300.0
+"""Seconds a request may take."""
+
+ANNOTATION_EVENTS = (
+    "ANNOTATION_CREATED",
+    "ANNOTATIONS_CREATED",
+    "ANNOTATION_UPDATED",
+    "ANNOTATIONS_DELETED",
+    "TASKS_DELETED",
 )
-_LIGHT_FIELDS = "id,data,annotations,completed_by,import_id"
+"""What a webhook is called for."""
 
-Json = dict[str, Any]
-
-
-class UnclearError(ServerError):
-    """The reply got lost or the server was overrun: the request may have been carried out.
-
-    Args:
-        message: What happened.
-        timed_out: The server may still be at it, and needs time to settle.
-    """
-
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
-
-
-class ConflictError(ServerError):
-    """The server has this already."""
-
-
-class RefusedError(ServerError):
-    """The server refuses the request; nothing was stored."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectSpec:
-    """What a project is made of.
-
-    Attributes:
-        title: Shown to annotators; 3 to 50 characters. Not unique on the server.
-        description: Holds the marker that identifies it.
-        label_config: The annotator's page, as XML.
-        instruction: The guidelines, as HTML.
-        overlap: How many different people grade each pair.
-    """
-
-    title: str
-    description: str
-    label_config: str
-    instruction: str
-    overlap: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectState:
-    """What the server says of a project.
-
-    Attributes:
-        project_id: Its number.
-        description: Its description.
-        label_config: The annotator's page, as XML.
-        n_tasks: Tasks in it.
-        n_finished: Tasks with as many annotations as the overlap.
-        n_annotations: Annotations in it.
-    """
-
-    project_id: int
-    description: str
-    label_config: str
-    n_tasks: int
-    n_finished: int
-    n_annotations: int
-
-
-class Studio(Protocol):
-    """A Label Studio, seen by one person who is logged in."""
-
-    def release(self) -> str:
-        """Version of the server, such as `1.23.2`."""
-
-    def create_project(self, spec: ProjectSpec) -> int:
-        """Makes a project and returns its number; nothing keeps titles apart."""
-
-    def project(self, project_id: int) -> ProjectState | None:
-        """What the server says of a project; None if it is gone."""
-
-    def find_projects(self, marker: str) -> list[ProjectState]:
-        """Projects with `marker` in their description, oldest first."""
-
-    def serve_pictures(self, project_id: int, folder: Path) -> bool:
-        """Lets the project's people see the files of a folder; False if the server cannot."""
-
-    def import_tasks(self, project_id: int, tasks: Sequence[Json]) -> None:
-        """Adds tasks, with any finished annotations; all or none, but see `UnclearError`."""
-
-    def tasks(
-        self, project_id: int, *, page: int, size: int, keys: Sequence[str] | None = None
-    ) -> list[Json]:
-        """One page (from 1) of tasks with annotations, by id; with `keys` only theirs, briefly."""
-
-    def delete_tasks(self, project_id: int, task_ids: Sequence[int]) -> None:
-        """Deletes tasks with their annotations."""
-
-    def annotate(self, task_id: int, annotation: Json) -> None:
-        """Submits an annotation as the person logged in; `unique_id` is unique on the server."""
-
-    def people(self) -> dict[int, str]:
-        """User number → e-mail address."""
-
-    def sign_up(self, email: str, password: str) -> None:
-        """Makes an account by invitation; harmless if it is there."""
-
-    def close_invitations(self) -> None:
-        """Makes every invitation given so far worthless."""
-
-    def as_person(self, email: str, password: str) -> Studio:
-        """The same server as somebody else sees it, with that person's own token."""
-
-    def close(self) -> None:
-        """Closes the connections."""
+_READ_PAUSES = (1.0, 2.0)
+_T = TypeVar("_T")
 
 
 class SdkStudio:
@@ -148,27 +82,41 @@ class SdkStudio:
     Args:
         url: Its address.
         api_key: Legacy token or personal access token.
+        timeout: Seconds a request may take.
     """
 
-    def __init__(self, url: str, api_key: str) -> None:
+    def __init__(self, url: str, api_key: str, *, timeout: float = TIMEOUT) -> None:
         require_extra("label_studio_sdk", "labelstudio")
         import label_studio_sdk
 
-        from annotation.accounts import http_client
+        from annotation.client.accounts import http_client
 
+        conceal(api_key)
         self._url = url.rstrip("/")
-        # With a sub-path the SDK refreshes its token at the wrong address unless it ends in "/".
-        self._http = http_client(self._url, _TIMEOUT)
+        self._timeout = timeout
+        self._token_kind = token_kind(api_key)
+        self._http = http_client(self._url, timeout)
         made: Any = label_studio_sdk
-        self._sdk: Any = made.LabelStudio(
-            base_url=self._url + "/", api_key=api_key, timeout=_TIMEOUT, httpx_client=self._http
-        )
-        self._once: Any = {"max_retries": 0, "timeout_in_seconds": _TIMEOUT}
+        with _translated(self._url):
+            # With a sub-path the SDK refreshes its token at the wrong address unless it ends in
+            # "/".
+            self._sdk: Any = made.LabelStudio(
+                base_url=self._url + "/", api_key=api_key, timeout=timeout, httpx_client=self._http
+            )
+        self._once: Any = {"max_retries": 0, "timeout_in_seconds": timeout}
 
     def release(self) -> str:
         """Version of the server, such as `1.23.2`."""
+        return str(self._read("api/version/").get("release", ""))
+
+    def facts(self) -> ServerFacts:
+        """What can be told of the server from outside; changes nothing."""
+        from annotation.client.accounts import sign_up_closed
+
         with _translated(self._url):
-            return str(self._sdk.versions.get().release)
+            page = self._http.get(f"{self._url}/version/", headers=self._headers()).text
+            closed = sign_up_closed(self._url)
+        return facts_of(self.release(), self._token_kind, page, sign_up_closed=closed)
 
     def create_project(self, spec: ProjectSpec) -> int:
         """Makes a project and returns its number; nothing keeps titles apart."""
@@ -188,20 +136,40 @@ class SdkStudio:
             )
         return int(made.id)
 
+    def update_project(
+        self,
+        project_id: int,
+        *,
+        description: str | None = None,
+        label_config: str | None = None,
+        instruction: str | None = None,
+        overlap: int | None = None,
+    ) -> None:
+        """Changes what is given; a higher overlap opens finished tasks again."""
+        given = {
+            "description": description,
+            "label_config": label_config,
+            "expert_instruction": instruction,
+            "maximum_annotations": overlap,
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        with _translated(self._url):
+            self._sdk.projects.update(project_id, **changes, request_options=self._once)
+
     def project(self, project_id: int) -> ProjectState | None:
         """What the server says of a project; None if it is gone."""
         try:
             with _translated(self._url):
-                return _state(self._sdk.projects.get(project_id))
+                return state_of(self._sdk.projects.get(project_id))
         except RefusedError as error:
-            if "404" in str(error):
+            if error.status == 404:
                 return None
             raise
 
     def find_projects(self, marker: str) -> list[ProjectState]:
         """Projects with `marker` in their description, oldest first."""
         with _translated(self._url):
-            found = [_state(one) for one in self._sdk.projects.list(page_size=100)]
+            found = [state_of(one) for one in self._sdk.projects.list(page_size=100)]
         mine = [state for state in found if marker in state.description]
         return sorted(mine, key=lambda state: state.project_id)
 
@@ -221,54 +189,60 @@ class SdkStudio:
             return False
         return True
 
-    def import_tasks(self, project_id: int, tasks: Sequence[Json]) -> None:
-        """Adds tasks, with any finished annotations; all or none, but see `UnclearError`."""
+    def import_tasks(self, project_id: int, tasks: Sequence[Json]) -> list[int]:
+        """Adds tasks, with any finished annotations; all or none, but see `UnclearError`.
+
+        Returns:
+            Their numbers, in order; nothing where the server does not tell.
+        """
+        body = json.dumps(list(tasks), ensure_ascii=False, separators=(",", ":")).encode()
+        path = f"api/projects/{project_id}/import?return_task_ids=true"
         with _translated(self._url):
-            self._sdk.projects.import_tasks(
-                project_id, request=list(tasks), request_options=self._once
-            )
+            reply = self._send("POST", path, body)
+        return [int(number) for number in reply.get("task_ids") or ()]
 
     def tasks(
-        self, project_id: int, *, page: int, size: int, keys: Sequence[str] | None = None
+        self,
+        project_id: int,
+        *,
+        page: int,
+        size: int,
+        keys: Sequence[str] | None = None,
+        since: datetime | None = None,
     ) -> list[Json]:
-        """One page (from 1) of tasks with annotations, by id; with `keys` only theirs, briefly."""
-        query: Json = {"ordering": ["tasks:id"]}
-        if keys is not None:
-            item = {
-                "filter": "filter:tasks:data.pair_key",
-                "operator": "in_list",
-                "value": list(keys),
-                "type": "List",
-            }
-            query["filters"] = {"conjunction": "and", "items": [item]}
-        try:
-            with _translated(self._url):
-                pager = self._sdk.tasks.list(
-                    project=project_id,
-                    page=page,
-                    page_size=size,
-                    fields="all",
-                    include=_FIELDS if keys is None else _LIGHT_FIELDS,
-                    query=json.dumps(query),
-                )
-                found = list(pager.items or ())
-        except RefusedError as error:
-            if "404" in str(error):
-                return []  # how the server says that the page before was the last
-            raise
-        return [
-            {"id": task.id, "data": task.data, "annotations": task.annotations or []}
-            for task in found
-        ]
+        """One page (from 1) of tasks, by id; see `studio.Studio`."""
+        items = [] if keys is None else [has_key(keys)]
+        items += [] if since is None else [changed_since(since)]
+        include = FIELDS if keys is None else LIGHT_FIELDS
+        found = self._listed(project_id, page, size, include, items, fields="all")
+        return [task_of(one) for one in found]
 
-    def delete_tasks(self, project_id: int, task_ids: Sequence[int]) -> None:
-        """Deletes tasks with their annotations."""
+    def outlines(self, project_id: int, *, page: int, size: int) -> list[Json]:
+        """One page of tasks, by id: id, data and `n_annotations`, skipped ones included."""
+        found = self._listed(project_id, page, size, OUTLINE_FIELDS, [])
+        return [outline_of(one) for one in found]
+
+    def identities(self, project_id: int, *, page: int, size: int) -> list[tuple[int, str]]:
+        """One page of (task id, pair key), by id; a task without a key has an empty one."""
+        found = self._listed(project_id, page, size, "id,data", [])
+        return [(int(task["id"]), str((task["data"] or {}).get("pair_key", ""))) for task in found]
+
+    def delete_tasks(
+        self, project_id: int, task_ids: Sequence[int], *, keys: Sequence[str], n_annotations: int
+    ) -> None:
+        """Deletes those of the tasks that still have one of `keys` and `n_annotations`."""
+        body = {
+            "selectedItems": {"all": False, "included": list(task_ids)},
+            "filters": {
+                "conjunction": "and",
+                "items": [has_key(keys), *has_annotations(n_annotations)],
+            },
+        }
         with _translated(self._url):
-            self._sdk.actions.create(
-                id="delete_tasks",
-                project=project_id,
-                selected_items={"all": False, "included": list(task_ids)},
-                request_options=self._once,
+            self._send(
+                "POST",
+                f"api/dm/actions/?id=delete_tasks&project={project_id}",
+                json.dumps(body).encode(),
             )
 
     def annotate(self, task_id: int, annotation: Json) -> None:
@@ -283,8 +257,9 @@ class SdkStudio:
 
     def sign_up(self, email: str, password: str) -> None:
         """Makes an account by invitation; harmless if it is there."""
-        from annotation.accounts import sign_up
+        from annotation.client.accounts import sign_up
 
+        conceal(password)
         with _translated(self._url):
             invitation = str(self._sdk.organizations.invites.get_invite_link().invite_url)
             sign_up(self._url, invitation, email, password)
@@ -294,59 +269,130 @@ class SdkStudio:
         with _translated(self._url):
             self._sdk.organizations.reset_token(request_options=self._once)
 
+    def delete_annotations_of(self, project_id: int, user: int) -> None:
+        """Deletes what one person graded, and began to grade, in a project."""
+        body = {"selectedItems": {"all": True, "excluded": []}, "annotator": user}
+        path = f"api/dm/actions/?id=delete_tasks_annotations&project={project_id}"
+        with _translated(self._url):
+            self._send("POST", path, json.dumps(body).encode())
+
+    def delete_account(self, user: int) -> None:
+        """Deletes a person's account; what they graded stays, without a name."""
+        with _translated(self._url):
+            self._sdk.users.delete(user, request_options=self._once)
+
+    def add_webhook(self, project_id: int, url: str, headers: Mapping[str, str]) -> int:
+        """Has the server call an address whenever annotations of a project change."""
+        with _translated(self._url):
+            made = self._sdk.webhooks.create(
+                url=url,
+                project=project_id,
+                headers=dict(headers),
+                actions=list(ANNOTATION_EVENTS),
+                send_payload=False,
+                send_for_all_actions=False,
+                request_options=self._once,
+            )
+        return int(made.id)
+
+    def remove_webhook(self, number: int) -> None:
+        """Ends a webhook; harmless if it is gone."""
+        try:
+            with _translated(self._url):
+                self._sdk.webhooks.delete(number, request_options=self._once)
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+
     def as_person(self, email: str, password: str) -> Studio:
         """The same server as somebody else sees it, with that person's own token."""
-        from annotation.accounts import personal_token
+        from annotation.client.accounts import personal_token
 
-        with _translated(self._url):
-            return SdkStudio(self._url, personal_token(self._url, email, password))
+        conceal(password)
+        token = self._repeated(lambda: personal_token(self._url, email, password))
+        return SdkStudio(self._url, token, timeout=self._timeout)
 
     def close(self) -> None:
         """Closes the connections."""
         self._http.close()
 
+    def _headers(self) -> dict[str, str]:
+        """The SDK's own: it knows how to turn either kind of token into a fresh header."""
+        return dict(self._sdk._client_wrapper.get_headers())  # noqa: SLF001 - it offers no other
+
+    def _send(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """Sends one request, once, and returns the parsed reply."""
+        import httpx
+
+        headers = {**self._headers(), "Content-Type": "application/json"}
+        reply = self._http.request(method, f"{self._url}/{path}", content=body, headers=headers)
+        if reply.status_code >= 300:
+            raise httpx.HTTPStatusError("", request=reply.request, response=reply)
+        try:
+            return reply.json()
+        except json.JSONDecodeError:
+            if method == "GET":
+                raise
+            raise UnclearError(
+                f"{redact(self._url)} answered {reply.status_code} with something that is no JSON"
+            ) from None
+
+    def _read(self, path: str) -> Any:
+        return self._repeated(lambda: self._send("GET", path))
+
+    def _repeated(self, act: Callable[[], _T]) -> _T:
+        """Something that may be done again, because that changes nothing."""
+        for pause in _READ_PAUSES:
+            try:
+                with _translated(self._url):
+                    return act()
+            except UnclearError:
+                time.sleep(pause)
+        with _translated(self._url):
+            return act()
+
+    def _listed(
+        self,
+        project_id: int,
+        page: int,
+        size: int,
+        include: str,
+        conditions: list[Json],
+        *,
+        fields: str = "task_only",
+    ) -> list[Json]:
+        path = task_query(
+            project_id, page=page, size=size, include=include, conditions=conditions, fields=fields
+        )
+        try:
+            return list(self._read(path)["tasks"])
+        except RefusedError as error:
+            if error.status == 404 and page > 1:
+                return []  # how the server says that the page before was the last
+            raise
+
 
 @contextlib.contextmanager
 def _translated(url: str) -> Iterator[None]:
-    """Turns what the SDK and its transport raise into our errors."""
+    """Turns what the SDK and its transport raise into our errors, without secrets."""
     import httpx
     from label_studio_sdk.core.api_error import ApiError
 
     try:
         yield
     except ApiError as error:
-        status = error.status_code or 0
-        message = f"Label Studio at {url} answered {status}: {_shorten(error.body)}"
-        if status == 409:
-            raise ConflictError(message) from error
-        if status >= 500 or status in (408, 429):
-            raise UnclearError(message) from error
-        if status in (401, 403):
-            message += ". Is the token in LABEL_STUDIO_API_KEY right?"
-        raise RefusedError(message) from error
+        raise answered(url, error.status_code or 0, error.body) from None
     except httpx.HTTPStatusError as error:
-        raise RefusedError(f"Label Studio at {url}: {error}") from error
+        raise answered(url, error.response.status_code, error.response.text) from None
     except httpx.TransportError as error:
         slow = isinstance(error, httpx.TimeoutException)
         raise UnclearError(
-            f"Label Studio at {url} does not answer ({type(error).__name__}). Is it running?",
+            f"Label Studio at {redact(url)} does not answer ({type(error).__name__}). Is it "
+            "running?",
             timed_out=slow,
-        ) from error
-
-
-def _state(project: Any) -> ProjectState:
-    return ProjectState(
-        project_id=int(project.id),
-        description=project.description or "",
-        label_config=project.label_config or "",
-        n_tasks=int(project.task_number or 0),
-        n_finished=int(project.finished_task_number or 0),
-        n_annotations=int(project.total_annotations_number or 0),
-    )
-
-
-def _shorten(body: object) -> str:
-    if isinstance(body, Mapping):
-        body = body.get("detail") or body
-        body = json.dumps(body) if isinstance(body, Mapping) else body
-    return " ".join(str(body).split())[:300]
+        ) from None
+    except (httpx.InvalidURL, httpx.TooManyRedirects, json.JSONDecodeError) as error:
+        raise RefusedError(
+            f"{redact(url)} does not answer as Label Studio does ({type(error).__name__}). Is the "
+            "address right?"
+        ) from None

@@ -1,109 +1,70 @@
-"""The annotator's page and the guidelines, built from the questions and the grades. Pure.
+"""The annotator's page, built from the questions, the grades and a language. Pure.
 
-Everything is above the fold at 1440×900: a sticky bar with the query and six big buttons (hotkeys 5
-to 1, and 0 for "cannot judge"), below it the picture and the labelled text fields. Nothing of a Pin
-is in here: the server fills in its data as text.
+Everything is above the fold at 1440×900: a sticky bar with the query and six big buttons that say
+when to press them (keys 5 to 1, and 0 for "cannot judge"), below it the picture and the labelled
+texts of the Pin, which scroll each on its own where they are long. Nothing of a Pin is in here: the
+server fills in its data as text.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from xml.etree import ElementTree as ET
 
-from annotation.questions import CANNOT_JUDGE, QUESTIONS, Kind, Question
-from relevance.grades import GRADES, Grade
+from annotation.page.buttons import Button, choice_buttons, grade_buttons
+from annotation.page.languages import FALLBACK, language_of
+from annotation.page.styles import stylesheet
+from annotation.page.wording import Language, Wording
+from annotation.questions import QUESTIONS, Kind, Question
+from relevance.grades import GRADES, Grade, GradeScale
 
-FIELDS: tuple[tuple[str, str], ...] = (
-    ("title", "Title"),
-    ("description", "Description"),
-    ("caption", "Image caption (machine-written)"),
-    ("boards", "Saved to boards"),
-    ("link", "Links to"),
-)
-"""Key of a task's data and its label on the page, for each text of a Pin."""
+FIELDS: tuple[str, ...] = ("title", "description", "caption", "boards", "link")
+"""Keys of a task's data that are texts of a Pin, in the order of the page."""
 
 TARGET = "title"
 """Name of the object that every answer refers to (Label Studio wants one)."""
 
-_CANNOT_JUDGE_TEXT = "Cannot judge"
-_CANNOT_JUDGE_HINT = "Wrong language, broken Pin, or the query makes no sense."
-_STYLE = """
-.rv{max-width:1180px;margin:0 auto}
-.rv .top{position:sticky;top:0;z-index:5;background:var(--color-neutral-background,#fff);
-padding:4px 0 10px;border-bottom:1px solid #8885}
-.rv .q h3,.rv .q h2{margin:0 !important}
-.rv .top .lsf-choices{display:grid;grid-template-columns:repeat(6,minmax(0,1fr));gap:8px;
-margin:6px 0 0}
-.rv .top .lsf-choices>*{margin:0}
-.rv .top .lsf-choices label{display:flex;align-items:center;min-height:58px;width:100%;
-padding:6px 10px;border:1px solid #8886;border-radius:8px;cursor:pointer}
-.rv .top .lsf-choices label:has(input:checked){outline:3px solid #4c5fae;background:#4c5fae22}
-.rv .cols{display:grid;grid-template-columns:minmax(0,340px) minmax(0,1fr);gap:24px;
-margin-top:14px}
-.rv .lab h4{font-size:12px !important;letter-spacing:.04em;margin:10px 0 0 !important;
-text-transform:uppercase;opacity:.65}
-.rv .cols img{max-width:100%;max-height:62vh;border-radius:12px}
-@media(max-width:900px){.rv .cols{grid-template-columns:1fr}
-.rv .top .lsf-choices{grid-template-columns:repeat(3,minmax(0,1fr))}}
-"""
+_BUTTONS_A_ROW = 6
 
 
 def label_config(
-    questions: Mapping[str, Question] = QUESTIONS, grades: Sequence[Grade] = GRADES
+    questions: Mapping[str, Question] = QUESTIONS,
+    grades: Sequence[Grade] | GradeScale = GRADES,
+    language: str = FALLBACK,
 ) -> str:
-    """The annotator's page as Label Studio's XML; its variables are the keys of a task's data."""
+    """The annotator's page as Label Studio's XML; its variables are the keys of a task's data.
+
+    Args:
+        questions: The questions, by the name of their control.
+        grades: The grades that can be given, or their scale.
+        language: Language of the words, or a locale; English where there is no file for it. What
+            is stored of an answer is the same in each.
+
+    Raises:
+        InputError: The scale allows any integer.
+    """
+    words = language_of(language)
+    buttons = grade_buttons(grades, words)
     page = ET.Element("View", className="rv")
-    ET.SubElement(page, "Style").text = " ".join(_STYLE.split("\n")).strip()
+    ET.SubElement(page, "Style").text = _style(words, len(buttons))
     top = ET.SubElement(page, "View", className="top")
-    heading = ET.SubElement(top, "View", className="q")
-    ET.SubElement(heading, "Header", value="$query", size="3")
-    ET.SubElement(top, "Text", name="ctx", value="$context")
-    columns = ET.SubElement(page, "View", className="cols")
-    picture = ET.SubElement(columns, "View")
-    ET.SubElement(
-        picture,
-        "HyperText",
-        name="image",
-        value="$image_html",
-        inline="true",
-        clickableLinks="false",
-    )
-    texts = ET.SubElement(columns, "View")
-    for name, label in FIELDS:
-        _labelled(texts, label)
-        ET.SubElement(texts, "Text", name=name, value=f"${name}")
+    _query(top, words)
+    card = _pin(page, words)
+    used = {button.key for button in buttons}
     for question in questions.values():
+        wording = words.page.questions.get(question.name, Wording(question.label, question.hint))
         if question.kind is Kind.GRADE:
-            _grade_buttons(top, question, grades)
+            _buttons(top, question, buttons, _message(buttons, words))
+        elif question.kind is Kind.CHOICE:
+            choices = choice_buttons(question, words, used)
+            used |= {button.key for button in choices}
+            _buttons(_row(card, question.name, wording.label), question, choices)
         else:
-            _labelled(texts, question.label)
-            _control(texts, question)
+            _text_box(_row(card, question.name, wording.label), question, wording)
     return ET.tostring(page, encoding="unicode")
-
-
-def guidelines(grades: Sequence[Grade] = GRADES) -> str:
-    """The guidelines as HTML, shown before the first pair and behind the "Instructions" button."""
-    rows = "".join(
-        f"<tr><td><b>{grade.number}</b>&nbsp;</td><td><b>{escape(grade.name)}</b></td>"
-        f"<td>{escape(grade.guideline)}</td></tr>"
-        for grade in sorted(grades, key=lambda grade: -grade.number)
-    )
-    return (
-        "<h3>How relevant is this Pin to the query?</h3>"
-        "<p>Imagine you typed the query. Judge picture and text together: what would you get if "
-        "you opened this Pin? Judge the Pin, not the taste; do not look things up.</p>"
-        f"<br><table>{rows}<tr><td><b>0</b>&nbsp;</td><td><b>{_CANNOT_JUDGE_TEXT}</b></td>"
-        f"<td>{_CANNOT_JUDGE_HINT}</td></tr></table>"
-        "<br><p><b>2 or 3?</b> Would it help the searcher at all? For <i>boho rug</i>, a boho "
-        "cushion in the same room style is a 3; a rug-cleaning machine shares only a word: 2.</p>"
-        "<p><b>3 or 4?</b> Is it the thing that was asked for? For <i>boho rug</i>, a boho rug in "
-        "another size is a 4; a plain grey rug is a 3.</p>"
-        "<p><b>4 or 5?</b> A 5 leaves nothing to wish for: object, style and occasion all fit.</p>"
-        "<br><p>Keys: <b>5 4 3 2 1</b> and <b>0</b>, then <b>Ctrl+Enter</b> (or Submit). "
-        "After writing a note press Tab first: inside the box, digits are text.</p>"
-    )
 
 
 def guideline_version(config: str, instruction: str) -> str:
@@ -116,55 +77,99 @@ def config_hash(config: str) -> str:
     return hashlib.sha256(" ".join(config.split()).encode()).hexdigest()[:16]
 
 
-def _grade_buttons(parent: ET.Element, question: Question, grades: Sequence[Grade]) -> None:
+def _query(parent: ET.Element, words: Language) -> None:
+    eyebrow = ET.SubElement(parent, "View", className="eyebrow")
+    ET.SubElement(eyebrow, "Header", value=words.page.query, size="6")
+    ET.SubElement(eyebrow, "Header", value=words.page.market, size="6")
+    ET.SubElement(eyebrow, "Text", name="ctx", value="$context")
+    ET.SubElement(eyebrow, "Header", value=words.page.submit, size="6")
+    heading = ET.SubElement(parent, "View", className="q")
+    ET.SubElement(heading, "Header", value="$query", size="3")
+
+
+def _pin(page: ET.Element, words: Language) -> ET.Element:
+    """Picture and texts; returns the column of the texts."""
+    columns = ET.SubElement(page, "View", className="cols")
+    picture = ET.SubElement(columns, "View", className="pic")
+    source = {"value": "$image_html", "inline": "true", "clickableLinks": "false"}
+    ET.SubElement(picture, "HyperText", {"name": "image", **source})
+    card = ET.SubElement(columns, "View", className="card")
+    for name in FIELDS:
+        row = _row(card, name, words.page.fields[name])
+        ET.SubElement(row, "Text", name=name, value=f"${name}")
+    return card
+
+
+def _row(parent: ET.Element, name: str, label: str) -> ET.Element:
+    row = ET.SubElement(parent, "View", className=f"row row-{name}")
+    heading = ET.SubElement(row, "View", className="lab")
+    ET.SubElement(heading, "Header", value=label, size="6")
+    return row
+
+
+def _buttons(
+    parent: ET.Element, question: Question, buttons: Sequence[Button], message: str = ""
+) -> None:
     control = ET.SubElement(
         parent,
         "Choices",
         name=question.name,
         toName=TARGET,
-        choice="single-radio",
+        choice="multiple" if question.multiple else "single-radio",
         required="true" if question.required else "false",
-        requiredMessage="Pick a grade 1-5, or 0 if it cannot be judged",
         showInline="true",
     )
-    for grade in sorted(grades, key=lambda grade: -grade.number):
-        _choice(control, f"{grade.number} {grade.name}", str(grade.number), grade.guideline)
-    _choice(control, f"0 {_CANNOT_JUDGE_TEXT}", CANNOT_JUDGE, _CANNOT_JUDGE_HINT, key="0")
-
-
-def _choice(control: ET.Element, text: str, alias: str, hint: str, *, key: str = "") -> None:
-    ET.SubElement(control, "Choice", value=text, alias=alias, hotkey=key or alias, hint=hint)
-
-
-def _control(parent: ET.Element, question: Question) -> None:
-    required = "true" if question.required else "false"
-    if question.kind is Kind.TEXT:
-        ET.SubElement(
-            parent,
-            "TextArea",
-            name=question.name,
-            toName=TARGET,
-            rows="2",
-            maxSubmissions="1",
-            editable="true",
-            showSubmitButton="false",
-            required=required,
-            placeholder=question.hint,
+    if message:
+        control.set("requiredMessage", message)
+    for button in buttons:
+        face = button.face if question.kind is Kind.GRADE else ""
+        choice = ET.SubElement(
+            control, "Choice", value=f"{face} {button.name}".strip(), alias=button.stored
         )
-        return
-    control = ET.SubElement(
+        choice.set("html", _button_html(button))
+        if button.key:
+            choice.set("hotkey", button.key)
+        if button.hint:
+            choice.set("hint", button.hint)
+
+
+def _message(buttons: Sequence[Button], words: Language) -> str:
+    best, worst, cannot = buttons[0], buttons[-2], buttons[-1]
+    return words.page.choose.format(worst=worst.face, best=best.face, key=cannot.key)
+
+
+def _button_html(button: Button) -> str:
+    # Constants of ours only; a Pin's text never gets here.
+    parts = (("b", "k", button.face), ("span", "n", button.name), ("span", "h", button.hint))
+    return "".join(
+        f'<{tag} class="{kind}">{escape(text)}</{tag}>' for tag, kind, text in parts if text
+    )
+
+
+def _text_box(parent: ET.Element, question: Question, wording: Wording) -> None:
+    ET.SubElement(
         parent,
-        "Choices",
+        "TextArea",
         name=question.name,
         toName=TARGET,
-        choice="single-radio",
-        showInline="true",
-        required=required,
+        rows="2",
+        maxSubmissions="1",
+        editable="true",
+        showSubmitButton="false",
+        required="true" if question.required else "false",
+        placeholder=wording.hint,
     )
-    for stored, text in question.choices:
-        ET.SubElement(control, "Choice", value=text, alias=stored)
 
 
-def _labelled(parent: ET.Element, label: str) -> None:
-    view = ET.SubElement(parent, "View", className="lab")
-    ET.SubElement(view, "Header", value=label, size="6")
+def _style(words: Language, n_buttons: int) -> str:
+    page = words.page
+    values = {
+        "TEXT_NO_PICTURE": re.sub(r"[\"\\<>&]", "", page.no_picture),
+        "TEXT_BROKEN_PICTURE": re.sub(r"[\"\\<>&]", "", page.broken_picture),
+        "LANGUAGE_FONTS": words.fonts,
+        "COLUMNS": str(min(n_buttons, _BUTTONS_A_ROW)),
+    }
+    style = stylesheet("page.css")
+    for name, value in values.items():
+        style = style.replace(name, value)
+    return style

@@ -5,7 +5,7 @@ A new question is one more entry of `QUESTIONS`: the page shows it, pull reads i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -39,6 +39,7 @@ class Question:
         required: Whether a pair cannot be submitted without an answer.
         hint: Shown inside an empty text box.
         choices: Stored answer → text on the page, for `Kind.CHOICE`.
+        multiple: Whether several of the choices may be given.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Question:
     required: bool = False
     hint: str = ""
     choices: tuple[tuple[str, str], ...] = ()
+    multiple: bool = False
 
 
 QUESTIONS: Mapping[str, Question] = {
@@ -61,12 +63,42 @@ QUESTIONS: Mapping[str, Question] = {
             required=True,
         ),
         Question(
+            name="problems",
+            column="problems",
+            kind=Kind.CHOICE,
+            label="Anything wrong?",
+            choices=(
+                ("picture", "Picture broken"),
+                ("language", "Foreign language"),
+                ("query", "Unclear query"),
+                ("unsafe", "Unsafe"),
+            ),
+            multiple=True,
+        ),
+        Question(
             name="comment",
             column="comment",
             kind=Kind.TEXT,
-            label="Note (optional; Tab leaves the box)",
+            label="Note",
             hint="Why was it hard?",
         ),
     )
 }
-"""Every question by the name of its control, in the order of the page."""
+"""Every question by the name of its control, in the order of the page.
+
+Their texts in other languages are in `annotation/page/languages`. `problems` costs no time where
+nothing is wrong and one key where something is; it tells a broken picture, which can be mended,
+from a pair that is merely hard, and reports unsafe Pins without a change of their grade.
+"""
+
+
+def join_answers(values: Sequence[str]) -> str | None:
+    """The answers of one question as its column holds them: one a line; None if there is none."""
+    return "\n".join(values) or None
+
+
+def split_answers(question: Question, stored: object) -> list[str]:
+    """What a column holds, as the answers of its question."""
+    if stored is None or stored == "":
+        return []
+    return str(stored).split("\n") if question.multiple else [str(stored)]

@@ -1,31 +1,41 @@
-"""A real Label Studio for a laptop: own environment, SQLite, loopback only, nobody asked anything.
+"""A real Label Studio for a laptop: own environment, loopback only, nobody asked anything.
 
-The data folder (`label-studio/` of a workspace) holds the database, the log, and `secrets.json`
-(mode 0600): e-mail and password of the first account, and its API token. Telemetry, version check
-and error reports are off, sign-up needs an invitation, and pictures are served from the workspace's
-`images/` to people who are logged in.
+The data folder (`label-studio/` of a workspace, open to its owner only) holds the database, the
+log, and `secrets.json`: e-mail and password of the first account, and its API token. Pictures are
+served from the workspace's `images/` to people who are logged in. `annotation.local.hardening` says
+what is closed, and how to keep the data in PostgreSQL instead of SQLite.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from annotation.install import DATABASE, clean_environment, install, prepare_database
+from annotation.local.hardening import (
+    LOG,
+    PortTakenError,
+    Postgres,
+    check_port,
+    database_of,
+    noted_database,
+    remember_database,
+    said_in_log,
+    server_settings,
+    tidy,
+)
+from annotation.local.install import DATABASE, clean_environment, install, prepare_database
+from annotation.local.processes import alive, free_port, is_free, is_label_studio, terminate
+from annotation.secrets import conceal
 from relevance.errors import ServerError
 from relevance.files import atomic
 from relevance.progress import Progress, silent
@@ -33,6 +43,8 @@ from relevance.progress import Progress, silent
 ADMIN_EMAIL = "admin@example.com"
 FOLDER = "label-studio"
 PREFERRED_PORT = 8080
+_MOVES = 5
+_PATIENCE = 4.0
 START_TIMEOUT = 300.0
 """Seconds that a start may take once installed; a first one on a slow machine needs 60."""
 
@@ -63,11 +75,26 @@ class LocalServer:
     Args:
         data_dir: Folder of its database; `label-studio` inside the workspace.
         port: Port on 127.0.0.1; 0 for 8080 or, if that is taken, any free one.
+        database: Where its data are, `postgresql://user:password@host:port/name`; by default what
+            `GRADEWISE_LABEL_STUDIO_DATABASE` says, else SQLite in the folder.
+        private_webhooks: Whether it may call webhooks on this machine (`annotation watch
+            --register`); that takes its SSRF protection off.
     """
 
-    def __init__(self, data_dir: Path, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        database: str | None = None,
+        private_webhooks: bool = False,
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self._wanted_port = port
+        self._address = database
+        self._private_webhooks = private_webhooks
+        self._database: Postgres | None = None
+        self._log_from = self._moves = 0
         self._running: _Running | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._owned = False
@@ -98,16 +125,24 @@ class LocalServer:
         """File that holds `secrets`, for a person who wants to log in."""
         return self.data_dir / "secrets.json"
 
+    @property
+    def database_label(self) -> str:
+        """Where its data are, for a person; known as soon as `wait_ready` has returned."""
+        noted = noted_database(self.data_dir)
+        return f"PostgreSQL at {noted}" if noted else f"SQLite in {self.data_dir}"
+
     def start(self) -> LocalServer:
         """Starts it in the background and returns at once; installs it first if need be."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _secrets(self.data_dir)
         there = running(self.data_dir)
         if there is not None:
-            self._running, self._owned = there, not _alive(there.owner)
+            self._running, self._owned = there, not alive(there.owner)
             return self
+        self._database = database_of(self.data_dir, self._address)
+        tidy(self.data_dir)
         port = self._wanted_port or free_port(PREFERRED_PORT)
-        if self._wanted_port and not _is_free(port):
+        if self._wanted_port and not is_free(port):
             raise ServerError(f"port {port} is taken. Give another with --port, or 0 for any")
         self._running = _Running(f"http://127.0.0.1:{port}", 0, os.getpid())
         self._owned = True
@@ -134,8 +169,18 @@ class LocalServer:
         if self._failure is not None:
             raise self._failure
         started = time.monotonic()
-        while not answers(self.url, self.api_key):
+        while (status := _status(self.url, self.api_key, _PATIENCE)) != 200:
             passed = time.monotonic() - started
+            try:
+                listens = check_port(self.data_dir, self._log_from, _port(self.url))
+            except PortTakenError:
+                self._move()
+                continue
+            if status == 401 and (listens or self._process is None):
+                raise ServerError(
+                    f"Label Studio at {self.url} does not know the token in {self.secrets_path}: "
+                    "its database was made for another workspace. Give each workspace its own"
+                )
             progress(min(int(passed), int(timeout)), int(timeout), "Label Studio is starting")
             if self._process is not None and self._process.poll() is not None:
                 raise ServerError(f"Label Studio stopped while starting: {self._last_words()}")
@@ -144,6 +189,7 @@ class LocalServer:
                     f"Label Studio did not answer within {timeout:.0f} s: {self._last_words()}"
                 )
             time.sleep(0.3)
+        remember_database(self.data_dir, self._database)
         progress(int(timeout), int(timeout), f"Label Studio is at {self.url}")
         return self
 
@@ -155,7 +201,7 @@ class LocalServer:
         """
         while self._running is not None:
             pid = self._process.pid if self._process is not None else self._running.pid
-            gone = self._process.poll() is not None if self._process else not _alive(pid)
+            gone = self._process.poll() is not None if self._process else not alive(pid)
             if gone:
                 return
             time.sleep(0.5)
@@ -168,8 +214,9 @@ class LocalServer:
         if not self._owned or self._running is None:
             return
         pid = self._process.pid if self._process is not None else self._running.pid
-        if pid and (self._process is not None or _is_label_studio(pid)):
-            _terminate(pid, self._process)
+        if pid and (self._process is not None or is_label_studio(pid)):
+            terminate(pid, self._process)
+            tidy(self.data_dir)
         (self.data_dir / "server.json").unlink(missing_ok=True)
         self._owned = False
 
@@ -189,10 +236,11 @@ class LocalServer:
     def _launch(self, port: int) -> None:
         try:
             executable = install(self._note)
-            if not (self.data_dir / DATABASE).exists():
+            if self._database is None and not (self.data_dir / DATABASE).exists():
                 template = prepare_database(executable, self._note)
                 if template is not None:
                     with atomic(self.data_dir / DATABASE) as temporary:
+                        temporary.chmod(0o600)
                         shutil.copyfile(template, temporary)
             if self._stopping.is_set():
                 return
@@ -201,24 +249,35 @@ class LocalServer:
         except BaseException as failure:  # noqa: BLE001 - raised again by wait_ready
             self._failure = failure
 
+    def _move(self) -> None:
+        """Starts again at another port, unless this very one was asked for.
+
+        Raises:
+            PortTakenError: It was, or every port is taken as soon as we choose it.
+        """
+        taken = _port(self.url)
+        if self._process is not None:
+            terminate(self._process.pid, self._process)
+        self._moves += 1
+        if self._wanted_port or self._process is None or self._moves > _MOVES:
+            raise PortTakenError(
+                f"port {taken} was taken by another program while Label Studio was starting. Start "
+                "it again"
+            )
+        port = free_port(PREFERRED_PORT)
+        self._running = _Running(f"http://127.0.0.1:{port}", 0, os.getpid())
+        self._process = self._spawn(install(), port)
+        _write_running(self.data_dir, _Running(self.url, self._process.pid, os.getpid()))
+
     def _spawn(self, executable: Path, port: int) -> subprocess.Popen[bytes]:
-        known = self.secrets
-        settings = {
-            "LABEL_STUDIO_BASE_DATA_DIR": str(self.data_dir),
-            "LABEL_STUDIO_HOST": self.url,
-            "LABEL_STUDIO_USERNAME": known.email,
-            "LABEL_STUDIO_PASSWORD": known.password,
-            "LABEL_STUDIO_USER_TOKEN": known.token,
-            "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-            "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
-            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(self.data_dir.parent.resolve()),
-            "LABEL_STUDIO_TASK_LOCK_TTL": "1800",
-            "LABEL_STUDIO_DEBUG": "false",
-            "LABEL_STUDIO_CORS_ALLOWED_ORIGINS": self.url,
-        }
+        account = asdict(self.secrets)
+        settings = server_settings(
+            self.data_dir, self.url, account, self._database, self._private_webhooks
+        )
         command = [str(executable), "start", "--no-browser", "--internal-host", "127.0.0.1"]
-        with (self.data_dir / "label-studio.log").open("ab") as log:
+        (self.data_dir / LOG).touch(mode=0o600)
+        with (self.data_dir / LOG).open("ab") as log:
+            self._log_from = log.tell()
             return subprocess.Popen(  # noqa: S603
                 [*command, "--port", str(port)],
                 stdin=subprocess.DEVNULL,
@@ -227,15 +286,14 @@ class LocalServer:
                 env=clean_environment(settings),
                 cwd=self.data_dir,
                 start_new_session=True,  # a Ctrl-C is ours to handle: it would cut a write in two
+                umask=0o077,
             )
 
     def _note(self, done: int, total: int, what: str = "") -> None:
         self._what = f"{what} ({done}/{total})" if total > 1 else what
 
     def _last_words(self) -> str:
-        log = self.data_dir / "label-studio.log"
-        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-        return f"{' | '.join(lines[-3:])[-300:]} (see {log})"
+        return said_in_log(self.data_dir, self._log_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,43 +316,42 @@ def running(data_dir: Path) -> _Running | None:
         found = _Running(**json.loads((data_dir / "server.json").read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return found if _is_label_studio(found.pid) else None
+    return found if is_label_studio(found.pid) else None
 
 
 def answers(url: str, api_key: str, *, timeout: float = 10) -> bool:
     """Whether a Label Studio that knows this token answers at `url`."""
+    return _status(url, api_key, timeout) == 200
+
+
+def _status(url: str, api_key: str, timeout: float = 10) -> int:
+    """HTTP status of asking who we are; 0 if nobody answers."""
     request = urllib.request.Request(  # noqa: S310 - the address is our own loopback one
         f"{url}/api/current-user/whoami", headers={"Authorization": f"Token {api_key}"}
     )
     try:
         with _direct.open(request, timeout=timeout) as reply:
-            return bool(reply.status == 200)
-    except (OSError, urllib.error.URLError, ValueError):
-        return False
-
-
-def free_port(preferred: int) -> int:
-    """`preferred` if it is free on 127.0.0.1, else any free port."""
-    if _is_free(preferred):
-        return preferred
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return int(error.code)
+    except (OSError, ValueError):
+        return 0
 
 
 def _secrets(data_dir: Path) -> Secrets:
     path = data_dir / "secrets.json"
     if path.exists():
-        return Secrets(**json.loads(path.read_text()))
+        kept = Secrets(**json.loads(path.read_text()))
+        conceal(kept.password, kept.token)
+        return kept
     made = Secrets(ADMIN_EMAIL, secrets.token_urlsafe(12), secrets.token_hex(20))
     _write_private(path, json.dumps(asdict(made), indent=1) + "\n")
     return made
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def _write_running(data_dir: Path, entry: _Running) -> None:
@@ -305,55 +362,3 @@ def _write_private(path: Path, text: str) -> None:
     with atomic(path) as temporary:
         temporary.chmod(0o600)
         temporary.write_text(text)
-
-
-def _alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether it has died but nobody has waited for it, as happens to orphans in containers."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False
-
-
-def _is_label_studio(pid: int) -> bool:
-    if not _alive(pid):
-        return False
-    try:
-        return b"label-studio" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        listed = subprocess.run(  # noqa: S603
-            ["ps", "-p", str(pid), "-o", "command="],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return "label-studio" in listed.stdout
-
-
-def _terminate(pid: int, process: subprocess.Popen[bytes] | None) -> None:
-    for step in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, step)
-        for _ in _ticks(10):
-            gone = process.poll() is not None if process is not None else not _alive(pid)
-            if gone:
-                return
-
-
-def _ticks(seconds: float) -> Iterator[float]:
-    until = time.monotonic() + seconds
-    while (now := time.monotonic()) < until:
-        yield now
-        time.sleep(0.1)

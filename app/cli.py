@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from annotation.secrets import guard, redact, redacted_traceback
 from app.commands import (
     annotation,
     dashboard,
@@ -44,12 +45,14 @@ def main() -> None:
 
     Exit codes: 0 ok · 1 user error · 2 usage · 3 a gate said no · 130 interrupted.
     """
+    guard()
     try:
         app()
     except GradewiseError as error:
         if os.environ.get("GRADEWISE_TRACEBACK"):
-            raise
-        print(f"gradewise: {error}", file=sys.stderr)
+            print(redacted_traceback(error), end="", file=sys.stderr)
+        else:
+            print(f"gradewise: {redact(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("gradewise: interrupted; run the same command again to resume", file=sys.stderr)
@@ -57,3 +60,6 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except Exception as error:  # noqa: BLE001 - typer's own hook would print it as it is
+        print(redacted_traceback(error), end="", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -6,7 +6,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from app import viewmodels
+from app import grading_page, viewmodels
 from app.blocks import (
     Block,
     Chart,
@@ -41,8 +41,8 @@ def report_html(tables: Tables) -> str:
         f"<header><p class=brand>gradewise</p><h1>Search relevance report</h1>"
         f"<p class=lead>{escape(about)}</p><nav>{links}</nav></header>"
         f"<main>{body}</main>"
-        "<footer>Made by gradewise from the workspace’s results tables; no number is computed "
-        "here.</footer></body></html>\n"
+        "<footer>Made by gradewise from the workspace’s tables; apart from counts no number is "
+        "computed here.</footer></body></html>\n"
     )
 
 
@@ -52,6 +52,7 @@ def report_pages(tables: Tables) -> tuple[Page, ...]:
         viewmodels.overview(tables),
         viewmodels.rankings(tables, ("nDCG@20", "P@8")),
         viewmodels.model_quality(tables, ("accuracy", *THRESHOLDS)),
+        grading_page.page(tables),
         viewmodels.agreement(tables, ("alpha(ordinal)", "within1")),
         viewmodels.experiment(tables),
         viewmodels.about(tables),

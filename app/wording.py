@@ -204,7 +204,7 @@ def _in_words(part: str) -> str:
 
 def number(value: float | None) -> str:
     """A metric between 0 and 1 with three decimals, `—` if undefined."""
-    return UNDEFINED if value is None else _minus(f"{value:.3f}")
+    return UNDEFINED if value is None else minus(f"{value:.3f}")
 
 
 def rate(value: float | None) -> str:
@@ -214,12 +214,12 @@ def rate(value: float | None) -> str:
 
 def difference(value: float | None) -> str:
     """An absolute difference with its sign and four decimals."""
-    return UNDEFINED if value is None else _minus(f"{value:+.4f}")
+    return UNDEFINED if value is None else minus(f"{value:+.4f}")
 
 
 def lift(value: float | None) -> str:
     """A relative difference in percent with its sign, such as `+1.94%`."""
-    return UNDEFINED if value is None else _minus(f"{value:+.2%}")
+    return UNDEFINED if value is None else minus(f"{value:+.2%}")
 
 
 def p_value(value: float | None) -> str:
@@ -250,5 +250,6 @@ def listing(words: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _minus(text: str) -> str:
+def minus(text: str) -> str:
+    """A figure's text with a true minus sign."""
     return text.replace("-", "−")

@@ -24,6 +24,7 @@ PEERS = (
     "numba",
     "scikit-learn",
     "krippendorff",
+    "crowd-kit",
     "polars",
     "tea-tasting",
     "statsmodels",

@@ -7,6 +7,7 @@
 - grades: `predictions`, both sides in one file: 100 pairs a query, p1…p5, the human grade.
 - judgments: pairs graded by 3 of 500 annotators, 30 pairs a query.
 - sessions: an A/B test's session log, see `benchmarks.session_data`.
+- grading: a round of pairs to grade with three judgments each, see `benchmarks.grading_data`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.grading_data import grading as write_grading
 from benchmarks.session_data import sessions as write_sessions
 
 SEED = 20261123
@@ -145,6 +147,7 @@ FILES: dict[str, tuple[Callable[[Path, float], None], tuple[str, ...]]] = {
     "grades": (grades, ("predictions",)),
     "judgments": (judgments, ("judgments",)),
     "sessions": (sessions, ("sessions",)),
+    "grading": (write_grading, ("queries", "pins", "samples", "judgments")),
 }
 """Set of files → what writes it, and the names of its Parquet files."""
 

@@ -23,6 +23,7 @@ FILES = {
     "grades": ("predictions",),
     "judgments": ("judgments",),
     "sessions": ("sessions",),
+    "grading": ("queries", "pins", "samples", "judgments"),
 }
 """Set of files → names of its Parquet files, as `benchmarks.data` writes them."""
 
@@ -120,7 +121,8 @@ class Bench:
                 self.tell(f"{benchmark.name} ×{size:g} round {number + 1}: {entry.contender.name}")
                 measured = self.measure(entry.contender, files, seed=number)
                 if isinstance(measured, str):
-                    entry.left_out = f"failed: {measured}"
+                    foreseen = measured.startswith("left out: ")
+                    entry.left_out = measured if foreseen else f"failed: {measured}"
                     entry.runs.clear()
                 else:
                     entry.runs.append(measured)
@@ -145,7 +147,7 @@ class Bench:
         self, contender: Contender, files: Mapping[str, Path], *, seed: int
     ) -> Measurement | str:
         """One run of a contender, or the last line of its error."""
-        python = sys.executable if contender.ours else str(self.peers)
+        python = sys.executable if contender.ours or contender.here else str(self.peers)
         asked = [python, "-m", "benchmarks.worker", contender.name, f"seed={seed}"]
         asked += [f"{name}={path}" for name, path in files.items()]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

@@ -14,16 +14,18 @@ class Contender:
         name: `module:function` of `benchmarks.contenders`.
         label: As the tables call it.
         once: Measured in one round only, because it takes long and its figure is extrapolated.
+        here: A peer that runs in this environment: what it needs is among our own extras.
     """
 
     name: str
     label: str
     once: bool = False
+    here: bool = False
 
     @property
     def ours(self) -> bool:
         """Whether it is gradewise, and so runs in this environment."""
-        return self.name.startswith("ours:")
+        return self.name.startswith("ours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,10 @@ class Benchmark:
 
 
 OUR_RANKING = "gradewise, with intervals"
+_SERVER = (
+    "The server is started and filled before the clock starts; CPU is the client's alone, peak "
+    "memory that of the larger of client and server."
+)
 
 BENCHMARKS: Sequence[Benchmark] = (
     Benchmark(
@@ -162,6 +168,78 @@ BENCHMARKS: Sequence[Benchmark] = (
         remark="Gradewise also looks for contaminated users and for exposures out of the window, "
         "and checks the sample ratio; the peers get a table of users made without these checks. "
         "statsmodels has no CUPED and gives plain differences.",
+    ),
+    Benchmark(
+        "dawid-skene",
+        "20 EM steps of Dawid and Skene's model",
+        "judgments",
+        "1,000,000 judgments of 333,333 pairs by 500 annotators",
+        (
+            Contender("ours_crowd:dawid_skene", "gradewise"),
+            Contender("crowd_kit:dawid_skene", "crowd-kit"),
+        ),
+        (Target(at_least=8, than="crowd_kit:dawid_skene"),),
+        tolerance=1e-8,
+        remark="Posteriors are compared: means, mean squares, and 200 pairs by themselves.",
+    ),
+    Benchmark(
+        "adjudicate",
+        "Judgments to posteriors by the default, candidates compared on held-out votes",
+        "judgments",
+        "1,000,000 judgments of 333,333 pairs by 500 annotators",
+        (
+            Contender("ours_crowd:auto", "gradewise, auto"),
+            Contender("ours_crowd:majority", "gradewise, majority"),
+            Contender("crowd_kit:majority", "crowd-kit, majority"),
+            Contender("crowd_kit:dawid_skene", "crowd-kit, Dawid–Skene (20 steps)"),
+        ),
+        (Target(seconds=20),),
+        remark="Accuracy and calibration on public crowds: docs/adjudication.md.",
+    ),
+    Benchmark(
+        "push",
+        "Pairs to a real Label Studio, 250 a request",
+        "grading",
+        "10,000 pairs",
+        (
+            Contender("ours_grading:push_sqlite", "gradewise push, SQLite"),
+            Contender("ours_grading:push_postgres", "gradewise push, PostgreSQL"),
+            Contender("label_studio:push", "SDK, import_tasks by 250, SQLite", here=True),
+            Contender(
+                "label_studio:push1", "SDK, one by one (200 measured), SQLite", once=True, here=True
+            ),
+        ),
+        (Target(seconds=25),),
+        remark="Gradewise cleans the texts, hashes each pair, asks what is there already, and "
+        "looks for doubled tasks at the end; the SDK sends ready tasks, and one lost reply doubles "
+        f"them. {_SERVER}",
+    ),
+    Benchmark(
+        "pull",
+        "All judgments from a real Label Studio",
+        "grading",
+        "10,000 pairs, 30,000 judgments",
+        (
+            Contender("ours_grading:pull_sqlite", "gradewise pull, SQLite"),
+            Contender("ours_grading:pull_postgres", "gradewise pull, PostgreSQL"),
+            Contender("label_studio:pull", "SDK, exports.as_json, SQLite", here=True),
+        ),
+        (Target(seconds=60),),
+        remark="Gradewise checks every judgment and keeps the history; the SDK's export is one "
+        f"request without progress, which a proxy may cut off. {_SERVER}",
+    ),
+    Benchmark(
+        "pull-again",
+        "30 new judgments from a real Label Studio that had been pulled",
+        "grading",
+        "10,000 pairs, 30,030 judgments",
+        (
+            Contender("ours_grading:again_sqlite", "gradewise pull, SQLite"),
+            Contender("ours_grading:again_postgres", "gradewise pull, PostgreSQL"),
+            Contender("label_studio:again", "SDK, exports.as_json, SQLite", here=True),
+        ),
+        (Target(seconds=1),),
+        remark=f"The SDK has no other way than to get everything again. {_SERVER}",
     ),
 )
 """Every benchmark, in the order of the page."""

@@ -5,6 +5,8 @@
 
 - `IMPORTS`, function → modules that are imported before the clock starts,
 - `warm_up()`, if it compiles or imports anything later, likewise,
+- `prepare(function, files)`, if it needs something to work with, such as a server, likewise, and
+  then `finish()`, which ends it,
 - `work(function, files)`, which reads the files, prints its table and returns figures by name (or
   what reads them from the table) and notes: seconds of parts, or how often the `replicate` that was
   measured is wanted (`extrapolated`).
@@ -19,6 +21,8 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 
 def main(arguments: list[str]) -> None:
@@ -33,6 +37,17 @@ def main(arguments: list[str]) -> None:
     if hasattr(contender, "warm_up"):
         with contextlib.redirect_stdout(io.StringIO()):
             contender.warm_up()
+    with contextlib.ExitStack() as stack:
+        if hasattr(contender, "prepare"):
+            stack.callback(contender.finish)
+            contender.prepare(function, files)
+        measured = _measured(contender, function, files, table)
+    sys.stdout.write(json.dumps(measured) + "\n")
+
+
+def _measured(
+    contender: ModuleType, function: str, files: dict[str, Path], table: io.StringIO
+) -> dict[str, Any]:
     before = set(sys.modules)
     wall, cpu = time.perf_counter(), time.process_time()
     with contextlib.redirect_stdout(table):
@@ -40,14 +55,13 @@ def main(arguments: list[str]) -> None:
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     if callable(figures):  # what the work printed is read back after the clock has stopped
         figures = figures(table.getvalue())
-    measured = {
+    return {
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
         "figures": figures,
         "notes": notes,
         "imported": sorted(set(sys.modules) - before),
     }
-    sys.stdout.write(json.dumps(measured) + "\n")
 
 
 if __name__ == "__main__":

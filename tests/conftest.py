@@ -13,8 +13,14 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REQUIRED = frozenset(os.environ.get("GRADEWISE_REQUIRE", "").split())
+
+
+# How fast inputs are made depends on what else the machine does; no test may fail for that.
+settings.register_profile("gradewise", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("gradewise")
 
 
 @pytest.hookimpl(wrapper=True)

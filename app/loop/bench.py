@@ -42,6 +42,8 @@ class LoopConfig:
         endpoint_pairs: Pairs whose graders answer one by one, as people do; the others' answers
             are imported with their tasks.
         overlap: Graders of a pair.
+        gold_questions: Pairs of each country whose grade is known, hidden among the others.
+        repeats: Share of the pairs that the same people are asked again.
     """
 
     training_queries: int = 60
@@ -49,13 +51,18 @@ class LoopConfig:
     open_pairs: int = 10
     endpoint_pairs: int = 100
     overlap: int = 3
+    gold_questions: int = 10
+    repeats: float = 0.01
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if getattr(self, field.name) < (0 if field.name == "open_pairs" else 1):
+            least = 0 if field.name in ("open_pairs", "gold_questions", "repeats") else 1
+            if getattr(self, field.name) < least:
                 raise SettingsError(
-                    f"[demo] {field.name} must be at least 1, got {getattr(self, field.name)}"
+                    f"[demo] {field.name} must be at least {least}, got {getattr(self, field.name)}"
                 )
+        if self.repeats >= 1:
+            raise SettingsError(f"[demo] repeats must be a share below 1, got {self.repeats:g}")
 
 
 @dataclass(frozen=True)

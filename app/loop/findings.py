@@ -16,6 +16,7 @@ from relevance.files import atomic
 from relevance.progress import Progress
 from relevance.provenance import seen_queries
 from relevance.results import ComparisonRow, Row
+from relevance.writing import defused
 
 
 def evaluate(bench: Bench, progress: Progress) -> str:
@@ -101,7 +102,7 @@ def report(bench: Bench, progress: Progress) -> str:
         for name in names
     ]
     with atomic(bench.root / "results.csv") as temporary:
-        pl.concat(tables, how="diagonal_relaxed").write_csv(temporary)
+        defused(pl.concat(tables, how="diagonal_relaxed")).write_csv(temporary)
     build_report(bench.root, bench.root / "report.html")
     return f"{sum(map(len, tables)):,} rows in results.csv · report.html"
 

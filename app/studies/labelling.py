@@ -26,9 +26,10 @@ def push_and_pull(workspace: Workspace, n_pairs: int, *, seed: int, progress: Pr
         GradewiseError: A grade did not come back as it was sent.
         ServerError: Label Studio could not be installed or started, or refused.
     """
-    from annotation.desk import open_desk
     from annotation.server import FOLDER, LocalServer
-    from annotation.sync import pull, push
+    from annotation.sync.desk import open_desk
+    from annotation.sync.pull import pull
+    from annotation.sync.push import push
 
     qrels = workspace.read("qrels")
     sent = qrels.sample(min(n_pairs, qrels.height), seed=seed).select("query_id", "pin_id", "grade")

@@ -26,6 +26,7 @@ PAGES: tuple[View, ...] = (
     View("overview.py", "Overview", ":material/verified:"),
     View("rankings.py", "Rankings", ":material/format_list_numbered:", "rankings"),
     View("model_quality.py", "Model quality", ":material/school:", "model-quality"),
+    View("grading.py", "Grading", ":material/fact_check:", "grading"),
     View("agreement.py", "Agreement", ":material/group:", "agreement"),
     View("experiment.py", "Experiment", ":material/science:", "experiment"),
     View("about.py", "About the numbers", ":material/info:", "about"),

@@ -3,9 +3,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from annotation.desk import LOCAL, Desk
-from annotation.fake import FakeServer, FakeStudio
-from annotation.store import Store
+from annotation.client.fake import FakeServer, FakeStudio
+from annotation.sync.desk import LOCAL, Desk
+from annotation.sync.store import Store
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def judgments(samples) -> pl.DataFrame:
             "grade": None if (i + j) % 7 == 0 else (i + j) % 5 + 1,
             "flag": "cannot_judge" if (i + j) % 7 == 0 else None,
             "comment": "hard" if j == 1 else None,
-            "seconds": 1.5 * j + i,
+            "seconds": 1.5 * j + i + 1,
         }
         for i, (query, pin) in enumerate(samples.iter_rows())
         for j, who in enumerate("abc")

@@ -7,16 +7,21 @@ import signal
 import stat
 import subprocess
 import sys
+from datetime import datetime
 
 import httpx
 import polars as pl
 import pytest
 
-from annotation.desk import open_desk
 from annotation.gateway import ConflictError, RefusedError
-from annotation.install import find_executable, install
+from annotation.local.install import find_executable, install
 from annotation.server import LocalServer, answers, running
-from annotation.sync import pull, push, status, submit
+from annotation.sync.desk import open_desk
+from annotation.sync.pull import pull
+from annotation.sync.push import push
+from annotation.sync.status import status
+from annotation.sync.submit import submit
+from annotation.sync.verify import verify
 from relevance.errors import ServerError
 
 pytestmark = [
@@ -68,6 +73,93 @@ def test_push_submit_pull(desk, workspace, queries, pins, samples, judgments):
     assert (again.n_new, again.n_unsent, again.n_surplus) == (0, 0, 0)
     assert submit(desk, direct).n_there == 12
     assert sum(one.n_judgments for one in status(desk)) == 24
+    assert verify(desk).n_leftovers == 0
+
+
+def test_what_the_gateway_promises(desk, samples):
+    project = desk.store.project("local", "fr-FR").project_id
+    size = samples.height
+    identities = desk.studio.identities(project, page=1, size=size)
+    assert desk.studio.identities(project, page=99, size=size) == []
+    everything = desk.studio.tasks(project, page=1, size=size)
+    assert [(one["id"], one["data"]["pair_key"]) for one in everything] == identities
+    outlines = desk.studio.outlines(project, page=1, size=size)
+    assert [one["n_annotations"] for one in outlines] == [3] * 4
+    number, key = identities[1]
+    asked = desk.studio.tasks(project, page=1, size=size, keys=[key])
+    assert [one["id"] for one in asked] == [number]
+    before = datetime.fromisoformat(max(one["updated_at"] for one in everything))
+    assert desk.studio.tasks(project, page=1, size=size, since=before) == []
+    desk.studio.annotate(number, {"result": [], "was_cancelled": True})
+    (changed,) = desk.studio.tasks(project, page=1, size=size, since=before)
+    assert changed["id"] == number
+    assert datetime.fromisoformat(changed["updated_at"]) > before
+    said = {"id", "result", "completed_by", "updated_by", "lead_time", "created_at", "updated_at"}
+    assert said | {"was_cancelled", "import_id"} <= set(changed["annotations"][0])
+    outlines = {
+        one["id"]: one["n_annotations"] for one in desk.studio.outlines(project, page=1, size=9)
+    }
+    assert outlines[number] == 4, "skipped ones count"
+
+
+def test_only_tasks_that_are_what_they_were_are_deleted(desk, queries, pins, samples):
+    asked = queries.head(1).with_columns(country=pl.lit("CA"), query_id=pl.lit("ca"))
+    todo = pl.DataFrame({"query_id": ["ca"] * 4, "pin_id": pins["pin_id"]})
+    project = push(desk, asked, pins, todo).projects["en-CA"]
+    there = desk.studio.identities(project, page=1, size=9)
+    (first, one), (second, two), (third, _), _ = there
+    desk.studio.annotate(second, {"result": []})
+    numbers, keys = [first, second, third], [one, two]
+    desk.studio.delete_tasks(project, numbers, keys=keys, n_annotations=0)
+    left = [number for number, _ in desk.studio.identities(project, page=1, size=9)]
+    assert first not in left
+    assert {second, third} <= set(left), "one was graded, the other has another key"
+    desk.studio.delete_tasks(project, numbers, keys=keys, n_annotations=1)
+    assert second not in [n for n, _ in desk.studio.identities(project, page=1, size=9)]
+    assert push(desk, asked, pins, todo).n_new == 2
+
+
+def test_a_project_is_changed_only_when_asked(desk, queries, pins, samples):
+    project = desk.store.project("local", "en-US").project_id
+    before = desk.studio.project(project)
+    assert before.overlap == 3
+    desk.studio.update_project(project, instruction="<p>be kind</p>", overlap=2)
+    notes = push(desk, queries, pins, samples, overlap=3).notes
+    assert any("the guidelines of project" in note for note in notes)
+    assert any("has 2 annotators a pair, not 3" in note for note in notes)
+    assert push(desk, queries, pins, samples, overlap=3, update=True).notes == ()
+    assert desk.studio.project(project) == before
+    assert push(desk, queries, pins, samples).notes == ()
+
+
+def test_repeats_and_seniors(desk, queries, pins, samples):
+    asked = queries.head(1).with_columns(country=pl.lit("GB"), query_id=pl.lit("gb"))
+    drawn = {"draw": ["measure", "gold", "repeat"], "overlap": [None, 5, None]}
+    todo = pl.DataFrame({"query_id": ["gb"] * 3, "pin_id": ["p1", "p2", "p1"], **drawn})
+    sent = push(desk, asked, pins, todo).sent
+    assert [(one.purpose, one.n_new) for one in sent] == [("extra+2", 1), ("grade", 3)]
+    assert desk.studio.project(sent[0].project_id).overlap == 2
+    ruled = push(desk, asked, pins, todo.head(1), purpose="senior").projects["en-GB"]
+    assert desk.studio.project(ruled).overlap == 1
+    grade = {"query_id": ["gb"], "pin_id": ["p1"], "annotator": ["sam"], "grade": [4],
+             "flag": [None], "comment": [None], "seconds": [2.0]}  # fmt: skip
+    one = pl.DataFrame(grade)
+    submit(desk, one)
+    submit(desk, one.with_columns(grade=pl.lit(5)), repeats=True)
+    submit(desk, one.with_columns(grade=pl.lit(3)), purpose="senior")
+    pulled = pull(desk)
+    found = [pulled.judgments, pulled.repeats, pulled.rulings]
+    assert [frame.filter(pl.col("query_id") == "gb")["grade"].to_list() for frame in found] == [
+        [4],
+        [5],
+        [3],
+    ]
+
+
+def test_facts(desk):
+    facts = desk.studio.facts()
+    assert (facts.token, facts.sign_up_closed) == ("legacy", True)
+    assert facts.release >= "1.23.1"
 
 
 def test_accounts_are_members_and_invitations_are_closed(server, desk, judgments):
@@ -148,68 +240,3 @@ def test_a_server_whose_starter_died_is_taken_over(tmp_path):
     assert running(folder) is None
     with pytest.raises(ServerError, match="gradewise annotation serve"):
         open_desk(tmp_path)
-
-
-@pytest.mark.browser
-def test_a_person_grades_by_keyboard(chromium, server, desk, workspace, queries, pins):
-    asked = queries.head(1).with_columns(
-        country=pl.lit("JP"), text=pl.lit("ラグ 北欧"), query_id=pl.lit("jp")
-    )
-    pictured = pins.with_columns(image=pl.lit("images/p0.svg"))
-    todo = pl.DataFrame({"query_id": ["jp"] * 4, "pin_id": ["p0", "p1", "p2", "p3"]})
-    project = push(desk, asked, pictured, todo, overlap=1).countries["JP"]
-    from playwright.sync_api import sync_playwright
-
-    wanted = ["5", "2", "0", "4"]
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        elsewhere = []
-        page.on("request", lambda one: elsewhere.append(one.url))
-        log_in(page, server)
-        page.goto(f"{server.url}/projects/{project}/data?labeling=1")
-        page.wait_for_selector(".rv .lsf-choices label", timeout=60_000)
-        page.keyboard.press("Escape")  # the guidelines, shown first
-        page.wait_for_selector("text=Labeling Instructions", state="hidden")
-        check_layout(page)
-        page.screenshot(path=workspace / "page.png")
-        for number, key in enumerate(wanted):
-            done = page.expect_response(lambda reply: "/annotations" in reply.url and reply.ok)
-            with done:
-                page.keyboard.press(key)
-                page.wait_for_selector(".rv input:checked")
-                page.keyboard.press("Control+Enter")
-            if number + 1 < len(wanted):
-                page.wait_for_selector(".rv label:has(input)")
-                page.wait_for_selector(".rv input:checked", state="detached")
-        browser.close()
-    assert not [url for url in elsewhere if not url.startswith((server.url, "data:", "blob:"))]
-    found = pull(desk).judgments.filter(pl.col("query_id") == "jp").sort("created_at")
-    assert found["grade"].to_list() == [5, 2, None, 4]
-    assert found["flag"].to_list() == [None, None, "cannot_judge", None]
-    assert set(found["source"]) == {"endpoint"}
-    assert found["seconds"].min() > 0
-
-
-def log_in(page, server) -> None:
-    page.goto(f"{server.url}/user/login/")
-    page.fill("input[name=email]", server.secrets.email)
-    page.fill("input[name=password]", server.secrets.password)
-    page.press("input[name=password]", "Enter")
-    page.wait_for_url(f"{server.url}/**", wait_until="load")
-    page.wait_for_function("() => !location.pathname.startsWith('/user/login')")
-
-
-def check_layout(page) -> None:
-    """Six even buttons, the picture and the query are above the fold."""
-    bottoms = page.eval_on_selector_all(
-        ".rv .lsf-choices label", "all => all.map(one => one.getBoundingClientRect().bottom)"
-    )
-    assert len(bottoms) == 6
-    assert max(bottoms) < 900
-    assert len({round(bottom) for bottom in bottoms}) == 1
-    assert "ラグ 北欧" in page.inner_text(".rv .q")
-    page.wait_for_function("() => document.querySelector('.rv .cols img')?.naturalWidth > 0")
-    picture = page.locator(".rv .cols img").bounding_box()
-    assert picture["width"] > 100
-    assert picture["y"] + picture["height"] < 900

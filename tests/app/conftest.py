@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import polars as pl
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+import annotation.sync.desk
+from annotation.client.fake import FakeServer, FakeStudio
+from annotation.sync.desk import LOCAL, Desk
+from annotation.sync.store import Store
 from relevance.results import ComparisonRow, ExperimentRow, Results, Row
 from relevance.workspace import Workspace
 
@@ -214,3 +221,55 @@ def fill_workspace(root: Path) -> Path:
 @pytest.fixture
 def results_workspace(tmp_path: Path) -> Path:
     return fill_workspace(tmp_path / "results workspace")
+
+
+@pytest.fixture
+def call() -> Callable[..., Result]:
+    """Runs a verb of `gradewise annotation`; errors of the program come out as they are."""
+    from app.commands.annotation import app
+
+    def run(*words: object) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+
+    return run
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Workspace:
+    """A workspace with four queries in two countries, three candidate Pins each, and a run."""
+    made = Workspace(tmp_path / "w")
+    queries = pl.DataFrame(
+        {
+            "query_id": ["q1", "q2", "q3", "q4"],
+            "text": ["rug", "cake", "tapis", "gâteau"],
+            "country": ["US", "US", "FR", "FR"],
+            "language": ["en", "en", "fr", "fr"],
+        }
+    )
+    pins = pl.DataFrame({"pin_id": ["p1", "p2", "p3"], "title": ["Rug", "Cake", "Hat"]})
+    pairs = queries.select("query_id").join(pins.select("pin_id"), how="cross")
+    scores = pl.Series("score", [3.0, 2.0, 1.0] * 4)
+    runs = pairs.with_columns(scores, system=pl.lit("production"))
+    for name, frame in {
+        "queries": queries,
+        "pins": pins,
+        "pairs": pairs,
+        "runs-production": runs,
+    }.items():
+        made.write(name, frame, command="test")
+    return made
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
+    """A fake Label Studio in place of the real one, for the verbs of `gradewise annotation`."""
+    fake = FakeServer()
+
+    def open_desk(
+        workspace: Path, *, server: str | None = None, image_hosts: Sequence[str] = ()
+    ) -> Desk:
+        store = Store(workspace / "label-studio" / "gradewise.sqlite3")
+        return Desk(FakeStudio(fake), store, server or LOCAL, workspace, frozenset(), fake.wait)
+
+    monkeypatch.setattr(annotation.sync.desk, "open_desk", open_desk)
+    return fake

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from annotation.install import find_executable
+from annotation.local.install import find_executable
 from relevance.results import results_from
 
 pytestmark = [pytest.mark.slow, pytest.mark.live]
@@ -90,13 +90,38 @@ def test_it_ends_with_a_verdict_and_a_report(
     assert (folder / "straight" / "report.html").stat().st_size > 20_000
     judgments = pl.read_parquet(folder / "straight" / "judgments.parquet")
     assert judgments.filter(pl.col("source") == "endpoint").height == 30
-    assert judgments.height == 3 * 12 * (8 + 4 * 4)
+    assert judgments.height == 3 * (12 * (8 + 4 * 4) + 4 * 10)
     grades = results_from(
         pl.read_parquet(folder / "straight" / "results-grades.parquet").to_dicts()
     )
     assert {row.system for row in grades} >= {"teacher", "student", "student_human", "bm25"}
     trained = [row for row in grades if "seen_in_training" in row.note and row.group == "US"]
     assert trained, "the training queries must be left out and counted"
+
+
+def test_it_measures_its_annotators_by_hidden_questions(
+    folder: Path, straight: subprocess.CompletedProcess[str]
+) -> None:
+    root = folder / "straight"
+    tables = {
+        name: pl.read_parquet(root / f"{name}.parquet")
+        for name in ("samples", "gold", "judgments", "repeats", "qrels", "results-graders")
+    }
+    pair = ["query_id", "pin_id"]
+    samples, gold, judgments = tables["samples"], tables["gold"], tables["judgments"]
+    assert gold.height == samples.filter(pl.col("draw") == "gold").height == 4 * 10
+    assert tables["qrels"].join(gold, on=pair, how="semi").is_empty(), "gold measures no system"
+    assert tables["qrels"].height == 12 * (8 + 4 * 4)
+    repeated = samples.filter(pl.col("draw") == "repeat")
+    again = tables["repeats"].join(judgments, on=[*pair, "annotator"], how="semi")
+    assert again.height == tables["repeats"].height == 3 * repeated.height > 0
+    cards = tables["results-graders"]
+    assert cards["n"].sum() == judgments.height
+    assert cards["n_gold"].sum() == judgments.join(gold, on=pair, how="semi")["grade"].count()
+    assert cards["n_repeats"].sum() > 0
+    queue = pl.read_parquet(root / "queue-senior.parquet")
+    assert f"{queue.height} disputes" in straight.stderr
+    assert "Annotators" in (root / "report.html").read_text()
 
 
 def test_interrupted_and_run_again_it_gives_the_same_tables(

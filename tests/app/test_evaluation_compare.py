@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-import annotation.desk
-from annotation.desk import LOCAL, Desk
-from annotation.fake import FakeServer, FakeStudio
-from annotation.store import Store
+import annotation.sync.desk
+from annotation.client.fake import FakeServer, FakeStudio
+from annotation.sync.desk import LOCAL, Desk
+from annotation.sync.store import Store
 from app.commands import annotation as annotation_commands
 from app.commands.evaluation import app
 from evaluation.compare import compare_runs
@@ -198,7 +198,7 @@ def test_the_unjudged_pairs_go_straight_to_annotators(
         store = Store(workspace / "label-studio" / "gradewise.sqlite3")
         return Desk(FakeStudio(fake), store, server or LOCAL, workspace, frozenset(), fake.wait)
 
-    monkeypatch.setattr(annotation.desk, "open_desk", open_desk)
+    monkeypatch.setattr(annotation.sync.desk, "open_desk", open_desk)
     path = folder / "unjudged.csv"
     told = done(*inputs(folder), "--unjudged", path, "--show", 0).stderr.splitlines()
     pairs = pl.read_csv(path)

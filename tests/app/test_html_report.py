@@ -76,7 +76,7 @@ def test_report_reads_in_the_dark_and_on_paper(report: str) -> None:
 def test_every_link_leads_to_a_page(report: str) -> None:
     links = re.findall(r'href="#([^"]+)"', report)
     assert links == re.findall(r'class="page" id="([^"]+)"', report)
-    assert len(links) == 6
+    assert len(links) == 7
 
 
 def test_same_tables_give_the_same_bytes(results_workspace: Path, report: str) -> None:

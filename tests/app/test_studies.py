@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from annotation.desk import LOCAL, Desk
-from annotation.fake import FakeServer, FakeStudio
-from annotation.store import Store
+from annotation.client.fake import FakeServer, FakeStudio
+from annotation.sync.desk import LOCAL, Desk
+from annotation.sync.store import Store
 from app.studies import __main__ as command
 from app.studies import folding, running
 from app.studies.document import cell, document
@@ -275,7 +275,7 @@ def graded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
         store = Store(root / "desk.sqlite3")
         return Desk(FakeStudio(fake), store, LOCAL, root, frozenset(), fake.wait)
 
-    monkeypatch.setattr("annotation.desk.open_desk", open_desk)
+    monkeypatch.setattr("annotation.sync.desk.open_desk", open_desk)
     monkeypatch.setattr("annotation.server.LocalServer", StandIn)
     write_esci(tmp_path / "data", n_queries=2)
     root = tmp_path / "ws"
@@ -295,15 +295,15 @@ def test_pairs_travel_through_label_studio_unchanged(graded: Workspace) -> None:
 def test_a_grade_that_comes_back_changed_is_told(
     graded: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from annotation import sync
+    from annotation.sync import pull as pulling
 
-    def pull(desk: Desk, **options: object) -> sync.Pulled:
+    def pull(desk: Desk, **options: object) -> pulling.Pulled:
         honest = honest_pull(desk)
         changed = honest.judgments.with_columns(pl.lit(3, pl.Int64).alias("grade"))
         return dataclasses.replace(honest, judgments=changed)
 
-    honest_pull = sync.pull
-    monkeypatch.setattr(sync, "pull", pull)
+    honest_pull = pulling.pull
+    monkeypatch.setattr(pulling, "pull", pull)
     with pytest.raises(GradewiseError, match="are not those that were pushed"):
         push_and_pull(graded, 20, seed=1, progress=silent)
 

@@ -104,6 +104,75 @@ def test_ours_runs_in_a_process_and_its_figures_are_read_back(folder: Path) -> N
     assert broken == "KeyError: 'nothing'"
 
 
+def test_the_grading_round_is_as_told(folder: Path) -> None:
+    read = {
+        name: pl.read_parquet(folder / "grading" / f"{name}.parquet") for name in NAMES["grading"]
+    }
+    pairs = read["samples"].select("query_id", "pin_id")
+    assert pairs.is_unique().all()
+    assert pairs.height == 40
+    assert set(pairs["query_id"]) == set(read["queries"]["query_id"])
+    assert set(pairs["pin_id"]) == set(read["pins"]["pin_id"])
+    judged = read["judgments"].group_by("query_id", "pin_id").agg(pl.col("annotator").n_unique())
+    assert judged.height == pairs.height
+    assert judged["annotator"].unique().to_list() == [3]
+
+
+CONTENDER = """
+IMPORTS = {"good": (), "bad": (), "absent": ()}
+def prepare(function, files):
+    if function == "absent":
+        raise SystemExit("left out: needs PostgreSQL")
+    files["a"].write_text("prepared")
+def finish():
+    print("finished")
+def work(function, files):
+    assert files["a"].read_text() == "prepared"
+    if function == "bad":
+        raise ValueError("no")
+    return {"x": 1.0}, {}
+"""
+
+
+def test_what_a_contender_prepares_is_not_measured_and_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import benchmarks.contenders
+    from benchmarks import worker
+
+    (tmp_path / "prepared.py").write_text(CONTENDER)
+    monkeypatch.setattr(benchmarks.contenders, "__path__", [str(tmp_path)])
+    said: list[str] = []
+    monkeypatch.setattr("builtins.print", lambda *words: said.extend(words))
+    worker.main(["prepared:good", f"a={tmp_path / 'a'}"])
+    assert said == ["finished"]
+    with pytest.raises(ValueError, match="no"):
+        worker.main(["prepared:bad", f"a={tmp_path / 'a'}"])
+    assert said == ["finished", "finished"]
+
+
+def test_a_contender_that_lacks_its_server_is_left_out_not_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = {"ours:x": measured(1, a=0.5), "peer:x": "left out: needs PostgreSQL"}
+    monkeypatch.setattr(Bench, "measure", lambda self, who, files, *, seed: answers[who.name])
+    monkeypatch.setattr(Bench, "files", lambda *_: {})
+    found = Bench(Path(), Path(sys.executable), 2, 9, lambda line: None).run(BENCHMARK, 1, None)
+    assert found.entry("peer:x").left_out == "left out: needs PostgreSQL"
+    assert failures([found]) == []
+    answers["peer:x"] = "ValueError: no"
+    broken = Bench(Path(), Path(sys.executable), 1, 9, lambda line: None).run(BENCHMARK, 1, None)
+    assert failures([broken]) == ["b ×1: peer:x failed: ValueError: no"]
+
+
+def test_peers_that_need_our_environment_run_in_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, tmp_path / "no-python", 1, 9, lambda line: None)
+    here = Contender("krippendorff_alpha:none", "x", here=True)
+    assert bench.measure(here, {}, seed=0) == "KeyError: 'none'"
+    with pytest.raises(FileNotFoundError):
+        bench.measure(Contender("krippendorff_alpha:none", "x"), {}, seed=0)
+
+
 def test_figures_that_differ_are_a_failure() -> None:
     good, bad = outcome(), outcome(a=0.5 + 2e-9)
     for one in (good, bad):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+
+from tests.postgres import postgres_server
 
 START = datetime(2025, 3, 10)
 
@@ -23,26 +22,10 @@ START = datetime(2025, 3, 10)
 def postgres() -> Iterator[str]:
     """URL of a database on a server that lives as long as the tests."""
     pytest.importorskip("psycopg", reason="needs psycopg: pip install 'gradewise[postgres]'")
-    programs = _postgres_programs()
-    if programs is None:
-        pytest.skip("needs a PostgreSQL server: apt-get install postgresql")
-    with tempfile.TemporaryDirectory(prefix="gw-pg-") as name:
-        folder, port = Path(name), _free_port()
-        as_user = _unprivileged(folder)
-        options = (
-            f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= "
-            "-c fsync=off -c timezone=Asia/Tokyo"
-        )
-        # Neither the order of texts nor the time zone are what a log needs.
-        order = ["--locale", "C.UTF-8", "--locale-provider", "icu", "--icu-locale", "en-US"]
-        init = [programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "tester"]
-        _run([*as_user, *init, "--no-sync", "-E", "UTF8", *order])
-        control = [*as_user, programs / "pg_ctl", "-D", folder / "data", "-w"]
-        _run([*control, "-l", folder / "log", "-o", options, "start"])
-        try:
-            yield f"postgres://tester@127.0.0.1:{port}/postgres"
-        finally:
-            _run([*control, "-m", "immediate", "stop"])
+    # Neither the order of texts nor the time zone are what a log needs.
+    order = ["--locale", "C.UTF-8", "--locale-provider", "icu", "--icu-locale", "en-US"]
+    with postgres_server(order, ["timezone=Asia/Tokyo"]) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -71,38 +54,6 @@ def spark() -> Iterator[Any]:
         session = builder.getOrCreate()
         yield session
         session.stop()
-
-
-def _postgres_programs() -> Path | None:
-    """Folder of initdb and pg_ctl: on the path, or where Debian puts them."""
-    found = shutil.which("initdb")
-    if found:
-        return Path(found).resolve().parent
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    return versions[-1].parent if versions else None
-
-
-def _unprivileged(folder: Path) -> list[str]:
-    """What to put before a command so that root does not run it; PostgreSQL refuses root."""
-    if os.geteuid() != 0:
-        return []
-    shutil.chown(folder, "postgres")
-    return ["runuser", "-u", "postgres", "--"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _run(command: list[Any]) -> None:
-    done = subprocess.run(
-        [str(part) for part in command],
-        check=False, capture_output=True, text=True, cwd="/", timeout=60,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr + done.stdout
 
 
 def _random_log(n_users: int = 120, seed: int = 0) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""Label Studio of a laptop: its own environment, its settings, its processes."""
