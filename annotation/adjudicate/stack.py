@@ -18,7 +18,7 @@ STRENGTHS = (1.0, 4.0, 16.0, 64.0)
 TOLERANCE = 0.003
 """A family that loses this share of the best one's information about held-out votes weighs 1/e."""
 
-CAUTION_ORDERED, CAUTION_CLASSES, CAUTION_INDEPENDENT = 0.08, 0.4, 0.04
+CAUTION_ORDERED, CAUTION_CLASSES, CAUTION_INDEPENDENT = 0.07, 0.4, 0.03
 """Correlation of errors that held-out votes cannot show, added to what they do show.
 
 Votes foretell votes, not truth: where everybody errs alike, no vote tells. Between grades such
@@ -33,7 +33,7 @@ _AFFORDABLE = 0.015
 """Share of information about held-out votes that caution may cost."""
 _INDEPENDENT, _INDEPENDENT_WIDTH = 0.04, 0.006
 """Share of information that the highest correlation must cost for votes to count as independent."""
-_ORDER, _ORDER_WIDTH = 0.008, 0.002
+_ORDER, _ORDER_WIDTH = 0.005, 0.0015
 """Share of information that the ordinal model must add before the grades count as ordered."""
 
 ENOUGH_GOLD = 50

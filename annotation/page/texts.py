@@ -51,9 +51,11 @@ def clean(text: object, limit: int = MAX_CHARACTERS) -> str:
         return ""
     # No text longer than this can be shown whole; what follows is not worth normalising.
     start = str(text)[: limit * 20].encode("utf-8", "replace").decode()
-    bare = _INVISIBLE.sub("", unicodedata.normalize("NFC", start))
-    line = " ".join("".join(map(_visible, bare)).split())
-    whole = _settled(_calm(line))
+    if start.isascii() and start.isprintable():  # as most texts are: nothing to take out
+        whole = " ".join(start.split())
+    else:
+        bare = _INVISIBLE.sub("", unicodedata.normalize("NFC", start))
+        whole = _settled(_calm(" ".join("".join(map(_visible, bare)).split())))
     if len(whole) <= limit:
         return whole
     return _settled(whole[: limit - 1].rstrip()) + "…"
