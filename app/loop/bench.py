@@ -42,7 +42,8 @@ class LoopConfig:
         endpoint_pairs: Pairs whose graders answer one by one, as people do; the others' answers
             are imported with their tasks.
         overlap: Graders of a pair.
-        gold_questions: Pairs of each country whose grade is known, hidden among the others.
+        gold_questions: Pairs of each country whose grade is known, hidden among the others; fifty in
+            all let gold calibrate the adjudication.
         repeats: Share of the pairs that the same people are asked again.
     """
 
@@ -51,7 +52,7 @@ class LoopConfig:
     open_pairs: int = 10
     endpoint_pairs: int = 100
     overlap: int = 3
-    gold_questions: int = 10
+    gold_questions: int = 20
     repeats: float = 0.01
 
     def __post_init__(self) -> None:
