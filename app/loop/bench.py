@@ -42,8 +42,8 @@ class LoopConfig:
         endpoint_pairs: Pairs whose graders answer one by one, as people do; the others' answers
             are imported with their tasks.
         overlap: Graders of a pair.
-        gold_questions: Pairs of each country whose grade is known, hidden among the others; fifty in
-            all let gold calibrate the adjudication.
+        gold_questions: Pairs of each country whose grade is known, hidden among the others; from
+            fifty in all on gold calibrates the adjudication.
         repeats: Share of the pairs that the same people are asked again.
     """
 
