@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import stat
 import subprocess
@@ -59,6 +60,13 @@ host = sys.argv[sys.argv.index("--internal-host") + 1]
 port = int(sys.argv[sys.argv.index("--port") + 1])
 http.server.HTTPServer((host, port), Handler).serve_forever()
 """
+
+
+@pytest.fixture(autouse=True)
+def a_port_of_its_own(monkeypatch):
+    """Tests in another process must not take the port between the choice and the start."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    monkeypatch.setattr(module, "PREFERRED_PORT", 18_080 + 100 * worker)
 
 
 @pytest.fixture
