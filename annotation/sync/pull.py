@@ -175,7 +175,7 @@ def _fetch_all(desk: Desk, *, full: bool, progress: Progress) -> tuple[Counter[s
         if reader.context.config_hash not in {form.config_hash for form in forms}:
             notes.append(
                 f"the form of project {entry.project_id} ({name}) was changed on the server: what "
-                "is graded with it is set aside. Push again to restore it, or take it as it is "
+                "is graded with it is set aside. Restore it (push --update), or take it as it is "
                 "with --accept-config"
             )
         told(sizes[place])

@@ -64,9 +64,9 @@ http.server.HTTPServer((host, port), Handler).serve_forever()
 
 @pytest.fixture(autouse=True)
 def a_port_of_its_own(monkeypatch):
-    """Tests in another process must not take the port between the choice and the start."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    monkeypatch.setattr(module, "PREFERRED_PORT", 18_080 + 100 * worker)
+    """Which no test of another process takes between the choice and the start."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]
+    monkeypatch.setattr(module, "PREFERRED_PORT", 18_080 + 100 * int(worker))
 
 
 @pytest.fixture
@@ -395,8 +395,6 @@ def test_a_database_of_another_workspace_is_told(stand_in, tmp_path):
     text = path.read_text().replace("200 if ours else 401", "401")
     note = 'print("server at http://127.0.0.1:%d/" % port, flush=True)\nhttp.server.HTTPServer('
     path.write_text(text.replace("http.server.HTTPServer(", note))
-    with (
-        pytest.raises(ServerError, match=r"does not know the token in .*made for another"),
-        LocalServer(tmp_path / "label-studio"),
-    ):
+    started = LocalServer(tmp_path / "label-studio")
+    with pytest.raises(ServerError, match=r"does not know the token .*made for another"), started:
         pass
