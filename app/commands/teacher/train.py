@@ -1,4 +1,4 @@
-"""`gradewise teacher`: a cross-encoder that learns people's grades and labels pairs with them."""
+"""`gradewise teacher train`: from people's grades to a model folder."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.output import (
-    Format,
-    FormatOption,
-    OverwriteOption,
-    SeedOption,
-    notes,
-    print_table,
-    progress_bar,
+from app.commands.teacher.options import (
+    BASE,
+    PinsOption,
+    PrecisionOption,
+    QrelsOption,
+    QueriesOption,
+    ThreadsOption,
 )
+from app.output import OverwriteOption, SeedOption, notes, progress_bar
 from relevance.errors import SettingsError, require_extra
 
 if TYPE_CHECKING:
@@ -23,63 +23,10 @@ if TYPE_CHECKING:
 
     from relevance.results import Evaluate, Row
 
-app = typer.Typer(
-    help="Trains a language model on human grades and labels pairs with it.",
-    no_args_is_help=True,
-)
 
-QueriesOption = Annotated[Path, typer.Option("--queries", help="Queries of the pairs.")]
-PinsOption = Annotated[Path, typer.Option("--pins", help="Pins of the pairs.")]
-ThreadsOption = Annotated[
-    int | None, typer.Option("--threads", min=1, help="Threads of torch; every core if not given.")
-]
-PrecisionOption = Annotated[
-    str,
-    typer.Option("--precision", help="auto (bf16 where it is faster here), bf16 or fp32."),
-]
-BASE = "multilingual-e5-small"
-
-
-@app.command()
-def bases(*, form: FormatOption = Format.TEXT) -> None:
-    """The base models a teacher can start from, and where their weights are.
-
-    gradewise teacher bases
-    """
-    import csv
-    import json
-    import sys
-
-    from relevance.results import markdown_table
-    from relevance.teacher.bases import BASES
-    from relevance.teacher.weights import describe_source
-
-    header = ["name", "parameters", "layers", "languages", "licence", "weights"]
-    rows = [
-        [
-            base.name,
-            f"{base.parameters / 1e6:.1f} M",
-            str(base.kept_layers or "all"),
-            base.languages,
-            base.licence,
-            source,
-        ]
-        for base, source in ((base, describe_source(base)) for base in BASES.values())
-    ]
-    if form is Format.JSON:
-        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1))
-    elif form is Format.CSV:
-        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
-    elif form is Format.MARKDOWN:
-        print(markdown_table(header, rows))
-    else:
-        print_table(header, rows)
-
-
-@app.command()
 def train(
     *,
-    qrels: Annotated[Path, typer.Option("--qrels", help="Graded pairs; soft labels are used.")],
+    qrels: QrelsOption,
     queries: QueriesOption,
     pins: PinsOption,
     out: Annotated[Path, typer.Option("--out", help="Model folder to write.")],
@@ -162,57 +109,6 @@ def train(
             graded, asked, shown, out, config, evaluate=evaluate, resume=resume, progress=progress
         )
     _tell_trained(out)
-
-
-@app.command()
-def label(
-    *,
-    pairs: Annotated[Path, typer.Option("--pairs", help="Pairs to label: query_id, pin_id.")],
-    queries: QueriesOption,
-    pins: PinsOption,
-    model: Annotated[Path, typer.Option("--model", help="Folder of a trained teacher.")],
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder of Parquet shards; an interrupted run continues.")
-    ],
-    overwrite: OverwriteOption = False,
-    name: Annotated[
-        str, typer.Option("--name", help="What `model` says; the model folder's name if not given.")
-    ] = "",
-    shard_pairs: Annotated[int, typer.Option("--shard-pairs", min=1, help="Pairs a shard.")] = 4096,
-    precision: PrecisionOption = "auto",
-    threads: ThreadsOption = None,
-) -> None:
-    """Labels pairs with a trained teacher: p1…p5, one row a pair.
-
-    gradewise teacher label --pairs pairs.parquet --queries queries.parquet --pins pins.parquet
-    --model models/teacher --out labels
-    """
-    require_extra("torch", "teacher")
-    require_extra("transformers", "teacher")
-    import json
-
-    from relevance.tables import read_table
-    from relevance.teacher.label import MANIFEST, LabelConfig, clear_labels, label_pairs
-
-    asked, shown = read_table(queries, "queries"), read_table(pins, "pins")
-    wanted = read_table(pairs, "pairs")
-    if overwrite:
-        clear_labels(out)
-    config = LabelConfig(name=name, shard_pairs=shard_pairs, precision=precision, threads=threads)
-    with progress_bar("label") as progress:
-        labels = label_pairs(wanted, asked, shown, model, out, config=config, progress=progress)
-    manifest = json.loads((out / MANIFEST).read_text())
-    notes.print(
-        f"{labels.height:,} pairs ({manifest['distinct']:,} distinct) in {out}, "
-        f"{manifest.get('pairs_per_second', 0)} pairs/s in {manifest['precision']}",
-        highlight=False,
-    )
-    if moved := manifest.get("drift"):
-        notes.print(
-            f"against fp32 on {moved['pairs']:.0f} pairs: mean |Δp| {moved['mean']:.4f}, "
-            f"largest {moved['largest']:.4f}, other best grade {moved['flips']:.1%}",
-            highlight=False,
-        )
 
 
 def _refuse(out: Path, *, resume: bool, overwrite: bool) -> None:
