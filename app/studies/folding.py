@@ -1,4 +1,4 @@
-"""One fold of a study: teacher, students and baselines, tested on queries none of them has seen."""
+"""One fold of a study: teachers, students and baselines, tested on queries none of them has seen."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from app.studies.folds import Fold, unlabelled_pairs
-from app.studies.study import Study
+from app.studies.folds import Fold, first_queries, unlabelled_pairs
+from app.studies.study import Study, Teaching
 from relevance.baselines import chance, from_score, majority
 from relevance.blend import ranked
 from relevance.errors import GradewiseError
@@ -24,8 +24,6 @@ from relevance.student.encoders import with_embeddings
 from relevance.workspace import Workspace
 
 IMPORTED = ("queries", "pins", "pairs", "qrels")
-MODELS = ("teacher", "student", "student_human", "bm25", "majority", "chance")
-"""In the order of the tables: the two models, the student without a teacher, three baselines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,70 +46,73 @@ class FoldRun:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """What decides the result, beside the tables."""
-        return {
-            "base": self.study.base,
-            "epochs": self.study.epochs,
-            "max_tokens": self.study.max_tokens,
-            "unlabelled": self.study.n_unlabelled,
-            "seed": self.seed,
-            "fold": dataclasses.astuple(self.fold),
-        }
+        """What decides the split and the baselines, beside the tables."""
+        return {"seed": self.seed, "fold": dataclasses.astuple(self.fold)}
 
-    @property
-    def key(self) -> str:
-        """Names folders of long work, so that none is continued with another recipe or tables."""
-        facts = {**self.recipe, **self.workspace.hashes(*IMPORTED)}
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+    def teaching_recipe(self, teaching: Teaching) -> dict[str, Any]:
+        """What decides a teacher and its labels, beside the tables."""
+        more = self.study.n_unlabelled if self._is_first(teaching) else 0
+        facts = {"max_tokens": self.study.max_tokens, "unlabelled": more}
+        return {**dataclasses.asdict(teaching), **facts, **self.recipe}
 
-    @property
-    def teacher(self) -> Path:
-        """Folder of this fold's teacher."""
-        return self.workspace.root / "models" / f"teacher-{self.fold.number}-{self.key}"
+    def teacher(self, teaching: Teaching) -> Path:
+        """Folder of a teacher, whose name changes with its recipe and tables.
+
+        So none is continued with another recipe.
+        """
+        facts = {**self.teaching_recipe(teaching), **self.workspace.hashes(*IMPORTED)}
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+        return self.workspace.root / "models" / f"{teaching.key}-{self.fold.number}-{digest}"
 
     def table(self, kind: str, model: str) -> str:
         """Name of this fold's table of a model: `predictions-teacher-1`."""
         return f"{kind}-{model}-{self.fold.number}"
 
-    def teach(self, progress: Progress) -> str:
-        """Trains the teacher on the training queries' grades."""
+    def teach(self, teaching: Teaching, progress: Progress) -> str:
+        """Trains a teacher on the training queries' grades, or as many as it may have."""
         from relevance.teacher.train import TeacherConfig, train_teacher
 
         config = TeacherConfig(
-            base=self.study.base,
-            epochs=self.study.epochs,
+            base=teaching.base,
+            tuning=teaching.tuning,
+            epochs=teaching.epochs,
             max_tokens=self.study.max_tokens,
             threads=self.threads,
             seed=self.seed,
         )
-        grades = self._grades(self.fold.train)
+        grades = first_queries(self._grades(self.fold.train), teaching.pairs, seed=self.seed)
         queries, pins = self.workspace.read("queries"), self.workspace.read("pins")
-        train_teacher(grades, queries, pins, self.teacher, config, resume=True, progress=progress)
-        return f"{grades.height:,} pairs of {len(self.fold.train)} queries"
+        folder = self.teacher(teaching)
+        train_teacher(grades, queries, pins, folder, config, resume=True, progress=progress)
+        return f"{grades.height:,} pairs of {grades['query_id'].n_unique()} queries"
 
-    def label(self, progress: Progress) -> str:
-        """Labels the test pairs, and what the student will learn from."""
+    def label(self, teaching: Teaching, progress: Progress) -> str:
+        """Labels the test pairs, and, with the first teacher, what students will learn from."""
         from relevance.teacher.label import LabelConfig, label_pairs
 
-        self._refuse_seen(self.teacher)
+        model = self.teacher(teaching)
+        self._refuse_seen(model)
         queries, pins = self.workspace.read("queries"), self.workspace.read("pins")
-        judged = self.workspace.read("pairs").select("query_id", "pin_id")
-        more = unlabelled_pairs(self.fold.train, queries, pins, judged, self.study.n_unlabelled)
-        pairs = pl.concat([judged, more])
+        pairs = self._pairs(self.fold.test)
+        tested = pairs.height
+        if self._is_first(teaching):
+            judged = self._pairs((*self.fold.train, *self.fold.test))
+            more = unlabelled_pairs(self.fold.train, queries, pins, judged, self.study.n_unlabelled)
+            pairs = pl.concat([judged, more])
         labels = label_pairs(
             pairs,
             queries,
             pins,
-            self.teacher,
-            self.workspace.root / "labels" / f"{self.fold.number}-{self.key}",
-            config=LabelConfig(threads=self.threads, name="teacher"),
+            model,
+            self.workspace.root / "labels" / model.name,
+            config=LabelConfig(threads=self.threads, name=teaching.key),
             progress=progress,
         )
-        tested = pl.col("query_id").is_in(self.fold.test)
-        self._write("teacher", labels.filter(tested), self.teacher)
-        targets = labels.filter(~tested)
-        self._write("targets", targets, self.teacher)
-        return f"{labels.height:,} pairs, {more.height:,} of them graded by nobody"
+        is_tested = pl.col("query_id").is_in(self.fold.test)
+        self._write(teaching.key, labels.filter(is_tested), model)
+        if self._is_first(teaching):
+            self._write("targets", labels.filter(~is_tested), model)
+        return f"{labels.height:,} pairs, {tested:,} of them to test"
 
     def distil(self, progress: Progress) -> str:
         """Trains a student on the teacher's labels and one on people's grades, and scores."""
@@ -121,7 +122,7 @@ class FoldRun:
         config = StudentConfig(seed=self.seed, threads=self.threads)
         inputs = student_inputs(self.workspace)
         taught = self.workspace.read(self.table("predictions", "targets"))
-        seen = seen_queries(self.teacher)
+        seen = seen_queries(self.teacher(self.study.teachers[0]))
         for model, targets in (
             ("student", taught),
             ("student_human", self._grades(self.fold.train)),
@@ -150,6 +151,10 @@ class FoldRun:
         self.workspace.write(self.table("runs", "chance"), drawn, command=self._command)
         progress(1, 1)
         return f"{test.height:,} test pairs of {len(self.fold.test)} queries"
+
+    def _is_first(self, teaching: Teaching) -> bool:
+        """Whether the students learn from this teacher."""
+        return self.study.students and teaching == self.study.teachers[0]
 
     @property
     def _command(self) -> str:

@@ -54,6 +54,59 @@ def train_on_language(
     return [Fold(1, tuple(sorted(set(own) - held)), tuple(sorted(held | others)))]
 
 
+def hold_out(queries: pl.DataFrame, n_tested: int, *, seed: int = 0) -> list[Fold]:
+    """One split: `n_tested` queries are tested on, the others learned from."""
+    shuffled = _shuffled(queries, seed)
+    return [Fold(1, tuple(sorted(shuffled[n_tested:])), tuple(sorted(shuffled[:n_tested])))]
+
+
+def published_split(queries: pl.DataFrame, *, train: str, test: str, unit: str) -> list[Fold]:
+    """The split that a data set came with, but for training queries that share a unit with a test.
+
+    Args:
+        queries: `query_id`, `split`, and the column `unit`.
+        train: Value of `split` to learn from.
+        test: Value of `split` to test on.
+        unit: Column of what may be in one of the two only: words with blanks between, such as ids
+            of pictures.
+    """
+    words = queries.select("query_id", "split", pl.col(unit).str.split(" ")).explode(unit)
+    tested = words.filter(pl.col("split") == test)
+    learned = words.filter(pl.col("split") == train)
+    shared = learned.join(tested, on=unit, how="semi")
+    kept = learned.join(shared, on="query_id", how="anti")
+    ids = [tuple(part["query_id"].unique().sort().to_list()) for part in (kept, tested)]
+    return [Fold(1, *ids)]
+
+
+def first_queries(qrels: pl.DataFrame, n_pairs: int | None, *, seed: int = 0) -> pl.DataFrame:
+    """Graded pairs of the first queries in a random order, whole queries, at most `n_pairs`.
+
+    Those of a smaller number are always among those of a larger one.
+
+    Args:
+        qrels: `query_id`, `pin_id`, `grade`.
+        n_pairs: Pairs wanted; None for all. The first query is taken however many it has.
+        seed: Of the order.
+    """
+    if n_pairs is None:
+        return qrels
+    sizes = dict(qrels.group_by("query_id").len().rows())
+    taken, kept = 0, []
+    for query_id in _shuffled(qrels, seed):
+        taken += sizes[query_id]
+        if kept and taken > n_pairs:
+            break
+        kept.append(query_id)
+    return qrels.filter(pl.col("query_id").is_in(kept))
+
+
+def draw_queries(qrels: pl.DataFrame, n_queries: int, *, seed: int = 0) -> pl.DataFrame:
+    """The rows of `n_queries` queries, drawn at random."""
+    kept = _shuffled(qrels, seed)[:n_queries]
+    return qrels.filter(pl.col("query_id").is_in(kept))
+
+
 def draw_slice(qrels: pl.DataFrame, n_pairs: int, *, seed: int = 0) -> pl.DataFrame:
     """`n_pairs` rows of the qrels, drawn evenly: many queries with short lists of Pins.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 Figures = Mapping[str, float]
 Work = tuple[Callable[[str], Figures], Mapping[str, float]]
@@ -46,8 +48,9 @@ IMPORTS = {
 
 
 def warm_up() -> None:
-    """Lists the metrics, for which the command line imports what it needs itself."""
+    """Builds the command lines; lists the metrics, for which one imports what it needs itself."""
     _run(["metrics"])
+    _command("experiment")
     version("numpy")  # which imports a parser of package metadata
 
 
@@ -63,14 +66,18 @@ def work(function: str, files: Mapping[str, Path]) -> Work:
 
 
 def _run(words: Sequence[str]) -> None:
+    noun, verbs = ("experiment", words[1:]) if words[0] == "experiment" else ("evaluation", words)
+    _command(noun).main([*verbs, "--format", "csv"], standalone_mode=False)
+
+
+@functools.cache
+def _command(noun: str) -> Any:
+    """The command line of a noun, which a program has before it opens a file."""
     from typer.main import get_command
 
     from app.commands import evaluation, experiment
 
-    nouns = {"experiment": experiment.app}
-    app = nouns.get(words[0], evaluation.app)
-    words = words[words[0] in nouns :]
-    get_command(app).main([*words, "--format", "csv"], standalone_mode=False)
+    return get_command({"evaluation": evaluation.app, "experiment": experiment.app}[noun])
 
 
 def _figures(table: str) -> Figures:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from evaluation.compare.families import adjust_families
 from evaluation.compare.paired import LabelNoise, Stratum
 from evaluation.compare.rows import Evidence, Style, group_row, total_rows
 from evaluation.compare.sides import Side, Sides, rescored, sides_of
@@ -19,7 +20,7 @@ from evaluation.metrics import Measure
 from evaluation.metrics.lists import Floats
 from evaluation.multiplicity import adjustment
 from evaluation.ranking import exclusions
-from evaluation.slices.groups import ALL, UNKNOWN, Group
+from evaluation.slices.groups import ALL, Group
 from relevance.grades import FIVE, GradeScale
 from relevance.progress import Progress, silent
 from relevance.results import PairedRow, Results
@@ -128,21 +129,12 @@ def compare_sides(
     Raises:
         InputError: Label noise is asked for and the qrels have no posterior; unknown adjustment.
     """
-    adjust = adjustment(options.adjust)
+    adjustment(options.adjust)
     noise = _drawn(sides, options, progress) if options.label_noise else {}
     rows: list[PairedRow] = []
     for candidate in sides.candidates:
         rows += _rows(sides, candidate, options, noise)
-    families: dict[tuple[str, str], list[int]] = {}
-    for index, row in enumerate(rows):
-        if row.p_value is not None:
-            kind = row.group if row.group.startswith("(") and row.group != UNKNOWN else "groups"
-            families.setdefault((row.slice, kind), []).append(index)
-    for members in families.values():
-        adjusted = adjust([rows[i].p_value or 0.0 for i in members])
-        for i, p in zip(members, adjusted, strict=True):
-            rows[i] = replace(rows[i], p_adjusted=float(p))
-    return Results(tuple(rows))
+    return Results(tuple(adjust_families(rows, options.adjust)))
 
 
 def _rows(

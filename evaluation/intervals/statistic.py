@@ -171,7 +171,7 @@ class Linear:
 
     def estimate(self, sums: Floats) -> Estimate:
         """The figure, given (reps, 1) resampled sums of `columns`."""
-        return Estimate(self.value, self._moved(sums[:, 0]), self.influence)
+        return Estimate(self.value, self.moved(sums[:, 0]), self.influence)
 
     def in_closed_form(self, shuffle: Shuffle) -> Estimate | None:
         """The figure with the bootstrap distribution computed; None where it must be drawn."""
@@ -180,13 +180,13 @@ class Linear:
         moved = sum_quantiles(self.influence - self.influence.mean(), shuffle.reps)
         if moved is None:
             return None
-        replicates = self._moved(moved[shuffle.order] + float(self.influence.sum()))
+        replicates = self.moved(moved[shuffle.order] + float(self.influence.sum()))
         return Estimate(self.value, replicates, self.influence, exact=True)
 
-    def _moved(self, change: Floats) -> Floats:
-        """The figure after changes that add up on the logit scale."""
-        if not 0 < self.value < 1 or len(change) == 0:  # also NaN
-            return np.full(len(change), self.value)
+    def moved(self, change: Floats) -> Floats:
+        """The figure after (…) changes that add up on the logit scale."""
+        if not 0 < self.value < 1 or change.size == 0:  # also NaN
+            return np.full(change.shape, self.value)
         from scipy.special import expit, logit
 
         slope = self.value * (1 - self.value)

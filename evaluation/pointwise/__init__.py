@@ -37,6 +37,7 @@ __all__ = [
     "effective_threshold",
     "evaluate_grades",
     "evaluate_joined_grades",
+    "grade_measures",
 ]
 
 DEFAULT_METRICS = ("accuracy", "AUROC@3", "AUROC@4", "AUROC@5")
@@ -200,15 +201,12 @@ def evaluate_joined_grades(
     return Results(tuple(rows))
 
 
-def _options(
-    metrics: str | Sequence[str | Measure],
-    scale: GradeScale,
-    *,
-    level: float,
-    seed: int,
-    reps: int | None,
-    label_noise: int = 0,
-) -> _Options:
+def grade_measures(metrics: str | Sequence[str | Measure], scale: GradeScale) -> list[Measure]:
+    """The measures of predicted grades that these spellings name.
+
+    Raises:
+        InputError: Unknown metric, a threshold that is none of 2-5, or a scale beyond 1-5.
+    """
     strange = [grade for grade in scale.levels if grade not in _LEVELS]
     if strange:
         raise InputError(
@@ -222,6 +220,19 @@ def _options(
                 f"threshold of metric {measure!r} must be 2-{_LEVELS[-1]}. "
                 f"Write it like {measure.metric.name}@4"
             )
+    return list(measures)
+
+
+def _options(
+    metrics: str | Sequence[str | Measure],
+    scale: GradeScale,
+    *,
+    level: float,
+    seed: int,
+    reps: int | None,
+    label_noise: int = 0,
+) -> _Options:
+    measures = tuple(grade_measures(metrics, scale))
     return _Options(measures, scale, level, seed, reps, label_noise)
 
 

@@ -22,8 +22,10 @@ from relevance.importers import (
     beir,
     chorus,
     esci,
+    jsts,
     label_studio,
     mediasearch,
+    msrd,
     quepid,
     ratings,
     trec,
@@ -45,9 +47,9 @@ class Importer:
         name: As the command line calls it.
         about: What it is, in one line.
         source: What to give: a folder or a file.
-        read: Path → frames by table name; raises `TableError` with the place if anything is wrong.
-            Takes the scale of the grades as a second argument if `scaled`; `RatingOptions`, and
-            gives an `Outcome`, if `rated`.
+        read: Path → frames by table name, or an `Outcome` if it sets something aside; raises
+            `TableError` with the place if anything is wrong. Takes the scale of the grades as a
+            second argument if `scaled`; `RatingOptions`, and gives an `Outcome`, if `rated`.
         scaled: Whether grades may be on any scale, told by the user or taken from the data.
         rated: Whether it is a file of ratings, whose columns and grades the user may explain.
     """
@@ -65,6 +67,8 @@ IMPORTERS: Mapping[str, Importer] = {
     for importer in (
         Importer("esci", "Amazon Shopping Queries, US part", "folder", esci.read),
         Importer("mediasearch", "Wikimedia Commons image search", "file", mediasearch.read),
+        Importer("msrd", "Movie Search Ranking Dataset", "folder", msrd.read),
+        Importer("jsts", "Japanese sentence pairs of JGLUE", "folder", jsts.read),
         Importer("beir", "a BEIR data set", "folder", beir.read, scaled=True),
         Importer("trec", "a TREC collection", "folder", trec.read, scaled=True),
         Importer("chorus", "Chorus, three people's ratings", "file", chorus.read, rated=True),
@@ -147,9 +151,8 @@ def _read(
         raise InputError(f"{importer.name} knows its columns and grades. Leave out {given[0]}")
     if scale is not None and not importer.scaled:
         raise InputError(f"{importer.name} has grades of its own. Leave out --scale")
-    tables = importer.read(source, scale) if importer.scaled else importer.read(source)
-    assert not isinstance(tables, Outcome)
-    return Outcome(tables)
+    read = importer.read(source, scale) if importer.scaled else importer.read(source)
+    return read if isinstance(read, Outcome) else Outcome(read)
 
 
 def _refuse_to_replace(made: Outcome, workspace: Workspace, *, overwrite: bool) -> None:

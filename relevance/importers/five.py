@@ -10,6 +10,9 @@
 Levels are those of the scale, if one is given; else 0 up to the highest grade in the data, where
 anything below 0 counts as 0; the mapping is then told in a warning, as a file that happens to lack
 the best grade would be read as of a shorter scale.
+
+Ratings between the levels, such as means of several people's, are put at the nearest grade after
+their scale is stretched over 1–5 (`nearest_five`).
 """
 
 from __future__ import annotations
@@ -61,3 +64,12 @@ def to_five(frame: pl.DataFrame, scale: GradeScale | None, path: Path) -> pl.Dat
     )
     grades = frame["grade"].clip(lower_bound=levels[0])
     return frame.with_columns(grade=grades.replace_strict(mapping, return_dtype=pl.Int64))
+
+
+def nearest_five(ratings: pl.Expr, *, highest: float) -> pl.Expr:
+    """The nearest of the five grades to ratings from 0 to `highest`, stretched over 1–5.
+
+    Halfway between two grades the better one is taken, whatever rounding the library prefers.
+    """
+    # 1e-9: means such as 0.62499… that stand for a half in decimals
+    return (ratings * (4 / highest) + 1.5 + 1e-9).floor().clip(1, 5).cast(pl.Int64)
