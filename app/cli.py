@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import typer
@@ -46,6 +47,8 @@ def main() -> None:
     Exit codes: 0 ok · 1 user error · 2 usage · 3 a gate said no · 130 interrupted.
     """
     guard()
+    # As Ctrl-C: what was started (a server, threads, temporary files) is ended, not left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except GradewiseError as error:

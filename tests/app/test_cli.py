@@ -75,3 +75,22 @@ def test_user_errors_are_one_line_and_exit_1() -> None:
     assert done.stderr.startswith("gradewise: ")
     assert "nowhere.csv" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_terminated_command_ends_what_it_started() -> None:
+    code = (
+        "import time, app.cli as cli\n"
+        "def work():\n"
+        "    try:\n        print('started', flush=True); time.sleep(60)\n"
+        "    finally:\n        print('ended')\n"
+        "cli.app = work\ncli.main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.terminate()
+        out, error = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "ended\n")
+    assert "run the same command again to resume" in error
