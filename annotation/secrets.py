@@ -109,14 +109,6 @@ def token_kind(token: str) -> str:
     return "personal" if token.startswith("eyJ") and token.count(".") == 2 else "legacy"
 
 
-class Redacting(logging.Filter):
-    """A filter for handlers and loggers that redacts what passes, tracebacks included."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Redacts the record; lets every one pass."""
-        return bool(_redacted(record))
-
-
 def guard() -> None:
     """Redacts every log record and every traceback of this process from here on."""
     factory = logging.getLogRecordFactory()

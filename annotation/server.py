@@ -305,11 +305,6 @@ class _Running:
     owner: int
 
 
-def start_server(data_dir: Path, port: int = 0) -> LocalServer:
-    """Starts a Label Studio in the background; call `wait_ready` before using it."""
-    return LocalServer(data_dir, port=port).start()
-
-
 def running(data_dir: Path) -> _Running | None:
     """The server that runs (or is just starting) for this data folder; None if there is none."""
     try:

@@ -24,9 +24,6 @@ from annotation.sampling.simple import (
     SAMPLE_COLUMNS,
     SamplePlan,
     draw_samples,
-    everything,
-    sample_pairs,
-    sample_queries,
 )
 
 __all__ = [
@@ -45,13 +42,10 @@ __all__ = [
     "draw_repeats",
     "draw_samples",
     "draw_training",
-    "everything",
     "make_frame",
     "measured_pace",
     "merged",
     "pool",
     "ranked_pool",
     "run_of_log",
-    "sample_pairs",
-    "sample_queries",
 ]

@@ -1,4 +1,4 @@
-"""Plain draws: random queries with all their pairs, random pairs, or everything there is."""
+"""The plain draw: random queries of each country, with all their pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import polars as pl
 
 from annotation.sampling.strata import with_stratum
 from annotation.sampling.streams import generator
-from evaluation.planning.allocation import allocate
 from relevance.errors import InputError
 
 SAMPLE_COLUMNS = ("query_id", "pin_id", "inclusion_probability", "stratum", "draw")
@@ -70,92 +69,6 @@ def draw_samples(
         rest = pairs.join(pl.DataFrame({"query_id": order[plan.measure + wanted :]}), on="query_id")
         parts.append(_some(rest, min(plan.pool, rest.height), name, "pool", seed))
     return pl.concat(parts).sort(_KEY)
-
-
-def sample_queries(
-    candidates: pl.DataFrame,
-    queries: pl.DataFrame,
-    n: int,
-    *,
-    by: Sequence[str] = ("country",),
-    draw: str = "measure",
-    seed: int = 0,
-) -> pl.DataFrame:
-    """At most `n` random queries of each stratum, with all their candidate pairs.
-
-    Args:
-        candidates: query_id, pin_id.
-        queries: Table `queries`, with the columns of `by`.
-        n: Queries a stratum; all of a smaller stratum.
-        by: Columns whose values make a stratum; none for one stratum.
-        draw: Why they are drawn.
-        seed: Seed of the draw.
-
-    Returns:
-        Table `samples`; inclusion probability n / N of the query's stratum.
-    """
-    asked = with_stratum(queries, by).join(candidates, on="query_id", how="semi")
-    parts = [_empty()]
-    for (stratum,), group in asked.sort("query_id").group_by("stratum", maintain_order=True):
-        name, count = str(stratum), min(n, group.height)
-        chosen = generator(seed, name).permutation(group["query_id"].to_numpy())[:count]
-        parts.append(_whole(candidates, list(chosen), count / group.height, name, draw))
-    return pl.concat(parts).sort(_KEY)
-
-
-def sample_pairs(
-    candidates: pl.DataFrame,
-    queries: pl.DataFrame,
-    n: int,
-    *,
-    by: Sequence[str] = ("country",),
-    draw: str = "measure",
-    seed: int = 0,
-) -> pl.DataFrame:
-    """`n` random pairs, spread over the strata in proportion to their size.
-
-    Args:
-        candidates: query_id, pin_id.
-        queries: Table `queries`, with the columns of `by`.
-        n: Pairs in all; every stratum gets at least one.
-        by: Columns whose values make a stratum; none for simple random sampling.
-        draw: Why they are drawn.
-        seed: Seed of the draw.
-
-    Returns:
-        Table `samples`; inclusion probability n_h / N_h.
-
-    Raises:
-        InputError: There are fewer candidates than `n`, or more strata than `n`.
-    """
-    joined = candidates.join(with_stratum(queries, by), on="query_id")
-    sizes = dict(joined.group_by("stratum").len().sort("stratum").iter_rows())
-    if not len(sizes) <= n <= joined.height:
-        raise InputError(
-            f"{n} pairs cannot be drawn from {joined.height} candidates in {len(sizes)} strata. "
-            "Ask for at least one a stratum and at most all"
-        )
-    parts = [_empty()]
-    there = np.array(list(sizes.values()), dtype=np.int64)
-    counts = allocate(n, there.astype(np.float64), minimum=1, caps=there)
-    for name, count in zip(sizes, counts.tolist(), strict=True):
-        rows = joined.filter(pl.col("stratum") == name).select("query_id", "pin_id")
-        parts.append(_some(rows, count, str(name), draw, seed))
-    return pl.concat(parts).sort(_KEY)
-
-
-def everything(
-    candidates: pl.DataFrame, queries: pl.DataFrame, *, by: Sequence[str], draw: str
-) -> pl.DataFrame:
-    """All candidate pairs as `samples`, each with inclusion probability 1."""
-    joined = candidates.join(with_stratum(queries, by), on="query_id")
-    return joined.select(
-        "query_id",
-        "pin_id",
-        pl.lit(1.0).alias("inclusion_probability"),
-        "stratum",
-        pl.lit(draw).alias("draw"),
-    ).sort(_KEY)
 
 
 def _whole(

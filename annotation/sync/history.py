@@ -196,10 +196,6 @@ class History:
         )
 
 
-def _when(task: Mapping[str, Any]) -> str:
-    return time_of(task.get("updated_at")) or ""
-
-
 def _place(one: Found) -> tuple[int, int, str, str | None]:
     return one.project_id, one.task_id, one.pair_key, one.created_at
 

@@ -10,7 +10,7 @@ import types
 import pytest
 
 from annotation import secrets as module
-from annotation.secrets import Redacting, conceal, redact, redacted_traceback, token_for, token_kind
+from annotation.secrets import conceal, guard, redact, redacted_traceback, token_for, token_kind
 from relevance.errors import SettingsError
 
 LEGACY = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
@@ -77,10 +77,12 @@ def test_named_texts_are_hidden_and_so_is_the_token_of_the_environment(monkeypat
     assert redact("correct horse, odd-token-1") == "[hidden], [hidden]"
 
 
-def test_log_records_are_redacted_with_their_tracebacks():
+def test_log_records_are_redacted_with_their_tracebacks(monkeypatch):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    factory = logging.getLogRecordFactory()
     out = io.StringIO()
     handler = logging.StreamHandler(out)
-    handler.addFilter(Redacting())
+    guard()
     logger = logging.getLogger("gradewise.test")
     logger.addHandler(handler)
     try:
@@ -90,6 +92,7 @@ def test_log_records_are_redacted_with_their_tracebacks():
         logger.exception("failed with %r", {"password": "hunter2"})
     finally:
         logger.removeHandler(handler)
+        logging.setLogRecordFactory(factory)
     text = out.getvalue()
     assert "user [e-mail], 100% of 3" in text
     assert "Traceback" in text

@@ -2,17 +2,12 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from annotation.sampling import (
     SAMPLE_COLUMNS,
     SamplePlan,
     draw_samples,
-    everything,
     pool,
-    sample_pairs,
-    sample_queries,
 )
 from relevance.errors import InputError
 
@@ -101,56 +96,3 @@ def test_the_pool_takes_the_first_of_each_system_once():
     assert pool([run], 2)["pin_id"].to_list() == ["p2", "p3", "p4"]  # p2 beats p1: ties by id
     assert pool([run.drop("score")], 1)["pin_id"].to_list() == ["p1", "p3"]
     assert pool([run.filter(system="a"), run.filter(system="b").drop("system")], 9).height == 4
-
-
-def test_random_queries_come_with_all_their_pairs():
-    queries, pairs = world()
-    drawn = sample_queries(pairs, queries, 4)
-    assert drawn["query_id"].n_unique() == 8
-    assert drawn.height == 24
-    assert set(drawn["inclusion_probability"]) == {0.4}
-    assert sample_queries(pairs, queries, 99)["inclusion_probability"].unique().to_list() == [1.0]
-    assert sample_queries(pairs, queries, 4, by=())["stratum"].unique().to_list() == ["all"]
-
-
-@settings(deadline=None)
-@given(
-    sizes=st.lists(st.integers(1, 30), min_size=1, max_size=5),
-    share=st.floats(0, 1),
-    seed=st.integers(0, 9),
-)
-def test_random_pairs_are_proportional_and_their_weights_add_up(sizes, share, seed):
-    queries = pl.DataFrame(
-        {
-            "query_id": [f"q{i}" for i in range(len(sizes))],
-            "country": [f"C{i}" for i in range(len(sizes))],
-        }
-    )
-    pairs = pl.DataFrame(
-        [(f"q{i}", f"p{j}") for i, size in enumerate(sizes) for j in range(size)],
-        schema=["query_id", "pin_id"],
-        orient="row",
-    )
-    n = len(sizes) + round(share * (pairs.height - len(sizes)))
-    drawn = sample_pairs(pairs, queries, n, seed=seed)
-    assert drawn.height == n
-    assert drawn.select("query_id", "pin_id").is_unique().all()
-    weights = drawn.group_by("stratum").agg((1 / pl.col("inclusion_probability")).sum())
-    expected = {f"C{i}": size for i, size in enumerate(sizes)}
-    for stratum, weight in weights.iter_rows():
-        assert weight == pytest.approx(expected[stratum])
-
-
-def test_too_many_pairs_and_an_unknown_column_are_told():
-    queries, pairs = world()
-    with pytest.raises(InputError, match="61 pairs cannot be drawn from 60 candidates"):
-        sample_pairs(pairs, queries, 61)
-    with pytest.raises(InputError, match="no column 'segment'"):
-        sample_pairs(pairs, queries, 5, by=("segment",))
-
-
-def test_everything_has_probability_one():
-    queries, pairs = world()
-    drawn = everything(pairs, queries, by=("country",), draw="pool")
-    assert drawn.height == pairs.height
-    assert set(drawn["inclusion_probability"]) == {1.0}
