@@ -66,3 +66,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - typer's own hook would print it as it is
         print(redacted_traceback(error), end="", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -67,3 +67,20 @@ def published_beside(system: str) -> Published | None:
     """The paper's row that plays the same role as one of our systems, None if there is none."""
     model = COUNTERPARTS.get(system)
     return next((row for row in PUBLISHED if row.model == model), None)
+
+
+BASES = {
+    "search-embeddings": "SearchSAGE embeddings",
+    "multilingual-bert-base": "Multilingual BERT-base",
+    "t5-base": "T5-base",
+    "mdeberta-v3-base": "mDeBERTa-v3-base",
+    "xlm-roberta-large": "XLM-RoBERTa-large",
+    "llama-3-8b": "Llama-3-8B (4-bit, LoRA)",
+}
+"""Base of ours → the paper's teacher of the same base, or of the same kind (embeddings)."""
+
+
+def published_base(base: str) -> Published | None:
+    """The paper's teacher that was made from a base, None if there is none."""
+    model = BASES.get(base)
+    return next((row for row in PUBLISHED if row.model == model), None)

@@ -40,8 +40,10 @@ MADE_BY = {
     "query_embeddings": "gradewise demo",
     "pin_embeddings": "gradewise demo",
     "sessions": "gradewise demo",
+    "board_saves": "an export of your saves",
+    "engagements": "an export of your search log",
 }
-"""The command that a missing table is made by."""
+"""The command (or what else) that a missing table is made by."""
 
 DIALECTS: tuple[Callable[[str, Path, Table], Read | None], ...] = (
     pytrec.read,

@@ -194,6 +194,29 @@ class Session:
     fulfilled: float | None = column("1 if it ended in a high-significance action", optional=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSave:
+    """A Pin that somebody saved to a board; what `board_titles` is made from."""
+
+    pin_id: str = column("Pin")
+    user_id: str = column("Who saved it")
+    board_title: str | None = column("Title of the board", nullable=True)
+    saved_at: datetime = column("When, UTC")
+    language: str | None = column("Language of the title, BCP 47", optional=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engagement:
+    """A Pin that somebody engaged with after a search; what `engaged_queries` is made from."""
+
+    pin_id: str = column("Pin")
+    user_id: str = column("Who searched")
+    query: str | None = column("The query as typed", nullable=True)
+    engaged_at: datetime = column("When, UTC")
+    action: str | None = column("What was done (save, long_click)", optional=True)
+    language: str | None = column("Language of the query, BCP 47", optional=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """What `tables.py` checks of one column; see `column`."""
@@ -248,6 +271,8 @@ TABLES: Mapping[str, Table] = {
         Table("query_embeddings", QueryEmbedding, ("query_id",)),
         Table("pin_embeddings", PinEmbedding, ("pin_id",)),
         Table("sessions", Session, ()),
+        Table("board_saves", BoardSave, ()),
+        Table("engagements", Engagement, ()),
     )
 }
 """Every table by name."""

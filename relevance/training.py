@@ -17,12 +17,13 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from relevance.errors import ModelError, SettingsError
 from relevance.files import atomic
 
 PRECISIONS = ("auto", "bf16", "fp32")
+DEVICES = ("auto", "cpu", "cuda")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -59,8 +60,12 @@ def fast_precision() -> str:
     return "bf16" if fast * 1.8 < slow else "fp32"
 
 
-def resolve_precision(precision: str) -> str:
+def resolve_precision(precision: str, device: str = "cpu") -> str:
     """`"bf16"` or `"fp32"`, `"auto"` being what this machine is faster in.
+
+    Args:
+        precision: One of `PRECISIONS`.
+        device: Kind of device, `"cpu"` or `"cuda"`.
 
     Raises:
         SettingsError: It is none of `PRECISIONS`.
@@ -69,12 +74,33 @@ def resolve_precision(precision: str) -> str:
         raise SettingsError(
             f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}. Use auto"
         )
-    return fast_precision() if precision == "auto" else precision
+    if precision != "auto":
+        return precision
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return fast_precision()
 
 
-def autocast(precision: str) -> torch.autocast:
+def autocast(precision: str, device: str = "cpu") -> torch.autocast:
     """The autocast context of a resolved precision; it does nothing for fp32."""
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def resolve_device(device: str) -> str:
+    """`"cpu"` or `"cuda"`, `"auto"` being cuda where there is one.
+
+    Raises:
+        SettingsError: It is none of `DEVICES`, or cuda is asked for and not there.
+    """
+    if device not in DEVICES:
+        raise SettingsError(f"device must be one of {', '.join(DEVICES)}, got {device!r}. Use auto")
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise SettingsError(
+            "device cuda is asked for, but torch sees no GPU. Use --device cpu, "
+            "or install the torch build that fits the driver"
+        )
+    return "cuda" if there and device != "cpu" else "cpu"
 
 
 def learning_rate(step: int, steps: int, *, peak: float, warmup: float) -> float:
@@ -127,27 +153,38 @@ def epoch_batches(lengths: Sequence[int], *, size: int, seed: int, epoch: int) -
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def reseed(seed: int, step: int) -> None:
-    """Seeds torch for one step, so that a resumed run draws the same dropout as an unbroken one."""
-    digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
+def reseed(seed: int, *place: int) -> None:
+    """Seeds torch for one place in the training, such as (step, part).
+
+    Whatever was drawn before, and in whatever process, the same dropout follows.
+    """
+    digest = hashlib.sha256("/".join(map(str, (seed, *place))).encode()).digest()
     torch.manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def save_checkpoint(
     path: Path,
     model: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer | None,
     state: Mapping[str, Any],
 ) -> None:
-    """Writes trainable weights, optimiser moments and `state` (JSON) as one safetensors file."""
+    """Writes trainable weights, optimiser moments and `state` (JSON) as one safetensors file.
+
+    Args:
+        path: Replaced in one go, so that a killed process leaves the one before.
+        model: Whose trainable weights are written.
+        optimizer: Whose moments are written; None for none.
+        state: What else to come back to.
+    """
     tensors: dict[str, torch.Tensor] = {}
     for name, weight in _trainable(model).items():
-        tensors[f"weight/{name}"] = weight.detach().contiguous()
+        tensors[f"weight/{name}"] = weight.detach().cpu().contiguous()
         for moment in _MOMENTS:
-            if weight in optimizer.state:
-                tensors[f"{moment}/{name}"] = optimizer.state[weight][moment].contiguous()
+            if optimizer is not None and weight in optimizer.state:
+                tensors[f"{moment}/{name}"] = optimizer.state[weight][moment].cpu().contiguous()
     with atomic(path) as temporary:
-        save_file(tensors, temporary, metadata={"state": json.dumps(dict(state))})
+        about = {"state": json.dumps(dict(state)), "digest": _digest(tensors)}
+        save_file(tensors, temporary, metadata=about)
 
 
 def read_checkpoint_state(path: Path) -> dict[str, Any]:
@@ -160,23 +197,66 @@ def read_checkpoint_state(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             state: dict[str, Any] = json.loads((file.metadata() or {})["state"])
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise ModelError(
-            f"{path}: checkpoint is damaged ({error}). Train anew with --overwrite"
-        ) from error
+        raise _damaged(path, error) from error
     return state
 
 
 def load_checkpoint(
-    path: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, *, steps: int
+    path: Path,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer | None = None,
+    *,
+    steps: int = 0,
 ) -> None:
-    """Puts a checkpoint's weights and moments back; `steps` is how many were taken before it."""
-    with safe_open(path, framework="pt") as file, torch.no_grad():
+    """Puts a checkpoint's weights back, and the moments of an optimiser.
+
+    Args:
+        path: Written by `save_checkpoint`.
+        model: Of the same shape.
+        optimizer: As it was when the checkpoint was made; None to leave the moments.
+        steps: How many steps it had taken.
+
+    Raises:
+        ModelError: The file is damaged or another model's.
+    """
+    try:
+        tensors = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            expected = (file.metadata() or {})["digest"]
+    except (SafetensorError, KeyError, OSError) as error:
+        raise _damaged(path, error) from error
+    if _digest(tensors) != expected:
+        raise _damaged(path, "its weights are not those that were written")
+    with torch.no_grad():
         for name, weight in _trainable(model).items():
-            weight.copy_(file.get_tensor(f"weight/{name}"))
-            optimizer.state[weight] = {
-                "step": torch.tensor(float(steps)),
-                **{moment: file.get_tensor(f"{moment}/{name}") for moment in _MOMENTS},
-            }
+            if f"weight/{name}" not in tensors or weight.shape != tensors[f"weight/{name}"].shape:
+                raise _damaged(path, f"{name} does not fit")
+            weight.copy_(tensors[f"weight/{name}"])
+            moments = {moment: tensors.get(f"{moment}/{name}") for moment in _MOMENTS}
+            if optimizer is not None and None not in moments.values():
+                optimizer.state[weight] = {
+                    "step": torch.tensor(float(steps), device=weight.device),
+                    **{
+                        key: value.to(weight.device)
+                        for key, value in moments.items()
+                        if value is not None
+                    },
+                }
+
+
+def _damaged(path: Path, found: object) -> ModelError:
+    return ModelError(f"{path}: checkpoint is damaged ({found}). Train anew with --overwrite")
+
+
+def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """128-bit XXH3 of names and values: a checkpoint's bits may rot, and nobody forges them."""
+    import xxhash
+
+    digest = xxhash.xxh3_128()
+    for name, value in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(value.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def hash_rows(frame: pl.DataFrame, columns: Sequence[str]) -> str:

@@ -42,7 +42,7 @@ def train(bench: Bench, config: Any, progress: Progress) -> str:
 
 def label(bench: Bench, progress: Progress) -> str:
     """Lets the teacher label every pair of the log."""
-    from relevance.teacher.label import label_pairs
+    from relevance.teacher.labelling import label_pairs
 
     model = bench.root / "models" / "teacher"
     pairs = bench.read("pairs")

@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 
 from app.output import Format, emit, notes
+from app.studies.catalogue import STUDIES
 from app.studies.document import document
 from app.studies.running import Options, run_study
-from app.studies.study import STUDIES
+from app.studies.study import SLICE_PAIRS
 from relevance.errors import GradewiseError, InputError, did_you_mean
 from relevance.files import atomic
 
@@ -25,27 +26,41 @@ def run(  # noqa: PLR0917 - typer passes them by name
     workspace: Annotated[
         Path | None, typer.Option("--workspace", help="Where studies live, and are resumed.")
     ] = None,
-    sliced: Annotated[bool, typer.Option("--slice", help="1,500 pairs, one fold.")] = False,
-    only: Annotated[str | None, typer.Option("--only", help="esci or mediasearch.")] = None,
+    sliced: Annotated[
+        bool, typer.Option("--slice", help=f"{SLICE_PAIRS} pairs and one fold each.")
+    ] = False,
+    only: Annotated[str | None, typer.Option("--only", help=", ".join(STUDIES))] = None,
     push: Annotated[bool, typer.Option(help="Send pairs through Label Studio, too.")] = True,
     threads: Annotated[int | None, typer.Option(help="Threads; default: every core.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     form: Annotated[Format, typer.Option("--format", help="Of the long table.")] = Format.TEXT,
 ) -> None:
-    """Run the studies on public data: long tables on stdout, a page with the tables into --out."""
+    """Run the studies on public data: long tables on stdout, a page with the tables into --out.
+
+    Each section of the page is written when its study is done; the other sections stay.
+    """
     if only is not None and only not in STUDIES:
         raise InputError(f"no study is called {only!r}.{did_you_mean(only, STUDIES)}")
     root = workspace or Path("gradewise-real-data" + ("-slice" if sliced else ""))
     options = Options(data, root, sliced, push, threads, seed)
-    outcomes = []
-    for study in STUDIES.values():
-        if only in (None, study.name):
-            outcomes.append(run_study(study, options))
-            emit(outcomes[-1].results, form)
-    text = document(outcomes, options, commit=commit(), now=datetime.now(UTC))
-    with atomic(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    notes.print(f"{out} written", markup=False, highlight=False, soft_wrap=True)
+    if only is not None:
+        chosen = [STUDIES[only]]
+    else:
+        chosen = [study for study in STUDIES.values() if study.sliced or not sliced]
+    for study in chosen:
+        outcome = run_study(study, options)
+        emit(outcome.results, form)
+        text = document(
+            [outcome],
+            options,
+            commit=commit(),
+            now=datetime.now(UTC),
+            before=out.read_text(encoding="utf-8") if out.exists() else "",
+            order=tuple(STUDIES.values()),
+        )
+        with atomic(out) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        notes.print(f"{study.name}: {out} written", markup=False, highlight=False, soft_wrap=True)
 
 
 def commit() -> str:

@@ -1,4 +1,4 @@
-"""One fold of a study: teachers, students and baselines, tested on queries none of them has seen."""
+"""One fold of a study: teachers, students and baselines, tested on queries none has seen."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class FoldRun:
 
     def label(self, teaching: Teaching, progress: Progress) -> str:
         """Labels the test pairs, and, with the first teacher, what students will learn from."""
-        from relevance.teacher.label import LabelConfig, label_pairs
+        from relevance.teacher.labelling import LabelConfig, label_pairs
 
         model = self.teacher(teaching)
         self._refuse_seen(model)

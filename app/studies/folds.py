@@ -92,7 +92,8 @@ def first_queries(qrels: pl.DataFrame, n_pairs: int | None, *, seed: int = 0) ->
     if n_pairs is None:
         return qrels
     sizes = dict(qrels.group_by("query_id").len().rows())
-    taken, kept = 0, []
+    taken = 0
+    kept: list[str] = []
     for query_id in _shuffled(qrels, seed):
         taken += sizes[query_id]
         if kept and taken > n_pairs:

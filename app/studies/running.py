@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from app.stages import Finished, Stage, run_stages
-from app.studies.folding import IMPORTED, MODELS, FoldRun, embed
-from app.studies.folds import Fold, draw_slice
+from app.studies.folding import IMPORTED, FoldRun, embed
+from app.studies.folds import Fold, draw_queries, draw_slice
 from app.studies.labelling import push_and_pull
-from app.studies.study import SLICE_PAIRS, Study
-from evaluation.pointwise import evaluate_grades
-from evaluation.ranking import evaluate_ranking
-from relevance.blend import runs_from
+from app.studies.measuring import measure, tested_pairs
+from app.studies.study import BASELINES, SLICE_PAIRS, Study
 from relevance.importers import IMPORTERS, import_tables
 from relevance.progress import Progress
 from relevance.results import Results, results_from
@@ -64,6 +64,7 @@ class Outcome:
 
 def run_study(study: Study, options: Options) -> Outcome:
     """Runs a study, or what an interrupted run has left of it."""
+    study = study.for_slice() if options.sliced else study
     workspace = Workspace(options.root / study.name)
     first = run_stages(_preparation(study, workspace, options), workspace.root)
     folds = study.split(workspace.read("queries"))[: 1 if options.sliced else None]
@@ -71,12 +72,16 @@ def run_study(study: Study, options: Options) -> Outcome:
     stages.append(_measuring(study, workspace, folds, options))
     finished = first + run_stages(stages, workspace.root)
     results = results_from(workspace.read("results-study").to_dicts())
-    tested = _tested(workspace, folds)
+    tested = tested_pairs(workspace, folds)
     return Outcome(study, tested.height, tested["query_id"].n_unique(), results, tuple(finished))
 
 
 def _preparation(study: Study, workspace: Workspace, options: Options) -> list[Stage]:
-    facts = {"slice": SLICE_PAIRS if options.sliced else 0, "seed": options.seed}
+    facts = {
+        "slice": SLICE_PAIRS if options.sliced else 0,
+        "queries": study.n_queries,
+        "seed": options.seed,
+    }
     tables = tuple(f"{name}.parquet" for name in IMPORTED)
     stages = [
         Stage(
@@ -86,14 +91,17 @@ def _preparation(study: Study, workspace: Workspace, options: Options) -> list[S
             outputs=tables,
             config=facts,
         ),
-        Stage(
-            "embed",
-            f"{study.name}: embeddings",
-            lambda progress: embed(workspace, options.threads, progress),
-            inputs=tables,
-            outputs=("query_embeddings.parquet", "pin_embeddings.parquet"),
-        ),
     ]
+    if study.students:
+        stages.append(
+            Stage(
+                "embed",
+                f"{study.name}: embeddings",
+                lambda progress: embed(workspace, options.threads, progress),
+                inputs=tables,
+                outputs=("query_embeddings.parquet", "pin_embeddings.parquet"),
+            )
+        )
     if study.n_pushed and options.push:
         stages.append(
             Stage(
@@ -115,95 +123,95 @@ def _import(study: Study, workspace: Workspace, options: Options, progress: Prog
     source = options.data / study.source
     command = f"gradewise data import {study.importer} {Path(study.source).name}"
     made = import_tables(importer, source, workspace.root, command=command, overwrite=True)
-    tables = made.tables
-    if options.sliced:
-        _cut(workspace, study, tables, options)
+    if options.sliced or study.n_queries is not None:
+        _cut(workspace, study, made.tables, options)
     progress(1, 1)
-    return f"{workspace.read('qrels').height:,} graded pairs"
+    said = [f"{workspace.read('qrels').height:,} graded pairs", *made.summary()]
+    return "; ".join(said)
 
 
 def _cut(
     workspace: Workspace, study: Study, tables: dict[str, pl.DataFrame], options: Options
 ) -> None:
-    """Keeps `SLICE_PAIRS` graded pairs of a data set, with their queries and Pins."""
-    queries = tables["queries"]
-    if study.slice_language:
+    """Keeps the queries that a study wants, and `SLICE_PAIRS` graded pairs of them in a slice.
+
+    All Pins stay, but in a slice.
+    """
+    queries, pins = tables["queries"], tables["pins"]
+    if options.sliced and study.slice_language:
         queries = queries.filter(pl.col("language") == study.slice_language)
-    candidates = tables["qrels"].join(queries, on="query_id", how="semi")
-    qrels = draw_slice(candidates, SLICE_PAIRS, seed=options.seed)
+    qrels = tables["qrels"].join(queries, on="query_id", how="semi")
+    if study.n_queries is not None:
+        qrels = draw_queries(qrels, study.n_queries, seed=options.seed)
+    if options.sliced:
+        qrels = draw_slice(qrels, SLICE_PAIRS, seed=options.seed)
+        pins = pins.join(qrels, on="pin_id", how="semi")
     kept = {
         "qrels": qrels,
         "pairs": qrels.select("query_id", "pin_id"),
         "queries": queries.join(qrels, on="query_id", how="semi"),
-        "pins": tables["pins"].join(qrels, on="pin_id", how="semi"),
+        "pins": pins,
     }
     for name, frame in kept.items():
-        workspace.write(name, frame, command=f"study {study.name}, slice")
+        workspace.write(name, frame, command=f"study {study.name}, cut")
 
 
 def _fold(study: Study, workspace: Workspace, fold: Fold, options: Options) -> list[Stage]:
+    """What is done in a fold, baselines first: they are there in a minute."""
     run = FoldRun(study, workspace, fold, options.threads, options.seed)
-    number = fold.number
     tables = tuple(f"{name}.parquet" for name in IMPORTED)
-    teacher = str((run.teacher / "provenance.json").relative_to(workspace.root))
-    targets = f"{run.table('predictions', 'targets')}.parquet"
 
     def stage(
-        name: str, work: Callable[[Progress], str], inputs: tuple[str, ...], *outputs: str
+        name: str,
+        work: Callable[[Progress], str],
+        outputs: tuple[str, ...],
+        more_inputs: tuple[str, ...] = (),
+        recipe: Mapping[str, Any] = run.recipe,
     ) -> Stage:
-        title = f"{study.name}, fold {number}: {name}"
+        key, title = f"{name}-{fold.number}", f"{study.name}, fold {fold.number}: {name}"
         return Stage(
-            f"{name}-{number}", title, work, inputs=inputs, outputs=outputs, config=run.recipe
+            key, title, work, inputs=(*tables, *more_inputs), outputs=outputs, config=recipe
         )
 
-    def predicted(*models: str) -> list[str]:
-        return [f"{run.table('predictions', model)}.parquet" for model in models]
+    def predicted(*models: str) -> tuple[str, ...]:
+        return tuple(f"{run.table('predictions', model)}.parquet" for model in models)
 
-    return [
-        stage("teacher", run.teach, tables, teacher),
-        stage("labels", run.label, (*tables, teacher), *predicted("teacher", "targets")),
-        stage("students", run.distil, (*tables, targets), *predicted("student", "student_human")),
-        stage("baselines", run.baselines, tables, *predicted("bm25", "majority", "chance")),
-    ]
+    stages = [stage("baselines", run.baselines, predicted(*BASELINES))]
+    for number, teaching in enumerate(study.teachers):
+        folder = str((run.teacher(teaching) / "provenance.json").relative_to(workspace.root))
+        recipe = run.teaching_recipe(teaching)
+        taught = predicted("targets") if study.students and number == 0 else ()
+        stages += [
+            stage(teaching.key, partial(run.teach, teaching), (folder,), recipe=recipe),
+            stage(
+                f"labels-{teaching.key}",
+                partial(run.label, teaching),
+                (*predicted(teaching.key), *taught),
+                (folder,),
+                recipe,
+            ),
+        ]
+    if study.students:
+        students = predicted("student", "student_human")
+        stages.append(stage("students", run.distil, students, predicted("targets")))
+    return stages
 
 
 def _measuring(study: Study, workspace: Workspace, folds: list[Fold], options: Options) -> Stage:
-    tables = [f"predictions-{model}-{fold.number}.parquet" for model in MODELS for fold in folds]
+    tables = [
+        f"predictions-{model}-{fold.number}.parquet" for model in study.models for fold in folds
+    ]
+    config = {
+        "seed": options.seed,
+        "grades": study.grades,
+        "ranking": study.ranking,
+        "compared": study.compared,
+    }
     return Stage(
         "results",
         f"{study.name}: evaluation",
-        lambda progress: _measure(study, workspace, folds, progress),
+        lambda progress: measure(study, workspace, folds, progress),
         inputs=("qrels.parquet", *tables),
         outputs=("results-study.parquet",),
-        config={"seed": options.seed, "grades": study.grades, "ranking": study.ranking},
+        config=config,
     )
-
-
-def _measure(study: Study, workspace: Workspace, folds: list[Fold], progress: Progress) -> str:
-    """Predictions of all folds, each on queries its models have not seen, against the grades."""
-    qrels = _tested(workspace, folds)
-    queries = workspace.read("queries")
-    results = Results(())
-    for done, model in enumerate(MODELS):
-        progress(done, len(MODELS), model)
-        predictions = _of_all(workspace, "predictions", model, folds)
-        results += evaluate_grades(predictions, qrels, queries, metrics=study.grades, by=study.by)
-        if study.ranking and model != "majority":
-            if model in ("bm25", "chance"):
-                runs = _of_all(workspace, "runs", model, folds)
-            else:
-                runs = runs_from(predictions, model)
-            results += evaluate_ranking(
-                runs, qrels, queries, metrics=study.ranking, scale=study.scale
-            )
-    workspace.write("results-study", results.to_frame(), command=f"study {study.name}")
-    return f"{len(results)} figures on {qrels.height:,} pairs"
-
-
-def _tested(workspace: Workspace, folds: list[Fold]) -> pl.DataFrame:
-    tested = [query_id for fold in folds for query_id in fold.test]
-    return workspace.read("qrels").filter(pl.col("query_id").is_in(tested))
-
-
-def _of_all(workspace: Workspace, kind: str, model: str, folds: list[Fold]) -> pl.DataFrame:
-    return pl.concat([workspace.read(f"{kind}-{model}-{fold.number}") for fold in folds])

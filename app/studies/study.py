@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from app.studies.folds import Fold
 from relevance.grades import FIVE, GradeScale
 
-SLICE_PAIRS = 1500
+SLICE_PAIRS = 600
+SLICE_UNLABELLED = 3
 BASELINES = ("bm25", "majority", "chance")
 STUDENTS = ("student", "student_human")
 
@@ -67,7 +68,7 @@ class Study:
         scale: Scale of the ranking's gains.
         by: Column of `queries` to split the figures by; None for none.
         max_tokens: Longest text that the teachers read.
-        against: Models that the others are compared with, pair by pair; see `Study.models`.
+        compared: Keys of (candidate, baseline) among `Study.models`: differences pair by pair.
         n_queries: Queries that are used, drawn at random; None for all.
         n_unlabelled: Unlabelled pairs a training query that the student learns from, too.
         n_pushed: Pairs that travel through Label Studio and back.
@@ -90,7 +91,7 @@ class Study:
     scale: GradeScale = FIVE
     by: str | None = None
     max_tokens: int = 64
-    against: tuple[str, ...] = ()
+    compared: tuple[tuple[str, str], ...] = ()
     n_queries: int | None = None
     n_unlabelled: int = 0
     n_pushed: int = 0
@@ -104,9 +105,19 @@ class Study:
         """Key → title of all that is measured, in the order of the tables."""
         teachers = {teaching.key: teaching.title for teaching in self.teachers}
         return teachers | {
-            model: TITLES[model]
-            for model in (*(STUDENTS if self.students else ()), *BASELINES)
+            model: TITLES[model] for model in (*(STUDENTS if self.students else ()), *BASELINES)
         }
+
+    def for_slice(self) -> Study:
+        """The same with one teacher that takes one look, for a run of a minute."""
+        first = replace(self.teachers[0], pairs=None, epochs=1, name="teacher")
+        more = min(self.n_unlabelled, SLICE_UNLABELLED)
+        return replace(self, teachers=(first,), compared=(), n_unlabelled=more)
+
+
+def against(candidate: str, baseline: str) -> str:
+    """What the rows of a comparison are called: `student − bm25`."""
+    return f"{candidate} − {baseline}"
 
 
 TITLES = {

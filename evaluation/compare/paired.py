@@ -136,6 +136,30 @@ def paired_difference(
     if noise is not None and noise.n_draws > 1:
         moments.append(noise.moments)
         free.append(noise.n_draws - 1)
+    return student(old, value, moments, free, level=level, power=power)
+
+
+def student(
+    old: float,
+    value: float,
+    moments: Sequence[Floats],
+    free: Sequence[int],
+    *,
+    level: float = 0.95,
+    power: float = POWER,
+) -> Difference:
+    """A difference with the intervals and tests that its variances give.
+
+    Args:
+        old: Baseline's figure.
+        value: Difference.
+        moments: (3,) variance of the baseline's figure, covariance, variance of the candidate's, of
+            each independent part of a total; they add up.
+        free: Degrees of freedom of each part.
+        level: Confidence level, and 1 - the level of the tests.
+        power: Of the minimum detectable effect.
+    """
+    relative = value / old if old > 0 else None
     df = _degrees_of_freedom(moments, free)
     v_old, v_both, v_new = (float(v) for v in np.sum(moments, axis=0))
     error = float(np.sqrt(max(v_old - 2 * v_both + v_new, 0.0)))

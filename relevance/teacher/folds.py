@@ -17,10 +17,11 @@ from relevance.progress import Progress, silent
 from relevance.provenance import write_provenance
 from relevance.results import Evaluate
 from relevance.tables import write_table
-from relevance.teacher.label import LabelConfig, label_pairs, read_labels
+from relevance.teacher.labelling import LabelConfig, label_pairs, read_labels
 from relevance.teacher.predict import PROBABILITIES
+from relevance.teacher.processes import open_group, parts
 from relevance.teacher.train import TeacherConfig, train_teacher
-from relevance.training import hash_rows
+from relevance.training import hash_rows, resolve_device
 
 PREDICTIONS = "predictions.parquet"
 
@@ -59,41 +60,61 @@ def train_folds(
     Raises:
         InputError: `folds` does not suit the queries, or `out` holds folds of other inputs.
     """
-    parts = deal_queries(qrels["query_id"].unique().to_list(), folds, config.seed)
+    dealt = deal_queries(qrels["query_id"].unique().to_list(), folds, config.seed)
     root = out / "folds"
-    _claim(root, _identity(qrels, config, folds), resume=resume)
+    group = open_group(resolve_device(config.device), config.processes)
+    if group.is_main:
+        _claim(root, _identity(qrels, config, folds), resume=resume)
+    group.wait()
     frames = []
-    for number, part in enumerate(parts, start=1):
-        folder = root / f"{number}"
-        labels = folder / "labels"
+    for number, part in enumerate(dealt, start=1):
         inside = pl.col("query_id").is_in(part)
+        learned, wanted = qrels.filter(~inside), qrels.filter(inside)
+        folder = root / f"{number}"
         if not (folder / "done").exists():
-            model = train_teacher(
-                qrels.filter(~inside),
-                queries,
-                pins,
-                folder / f"fold-{number}",
-                config,
-                evaluate=evaluate,
-                resume=resume,
-                progress=progress,
-            )
-            wanted = qrels.filter(inside)
-            label = LabelConfig(threads=config.threads, precision=config.precision)
-            label_pairs(wanted, queries, pins, model, labels, config=label, progress=progress)
-            (folder / "done").touch()
-            shutil.rmtree(model)
-        frames.append(read_labels(labels))
+            model = folder / f"fold-{number}"
+            train_teacher(
+                learned, queries, pins, model, config,
+                evaluate=evaluate, resume=resume, progress=progress,
+            )  # fmt: skip
+            if group.is_main:
+                _label(wanted, queries, pins, model, config=config, progress=progress)
+            group.wait()
+        frames.append(read_labels(folder / "labels"))
     predictions = pl.concat(frames).with_columns(model=pl.lit(out.name))
-    write_table(predictions, out / PREDICTIONS, "predictions")
+    if group.is_main:
+        _write(predictions, qrels, out / PREDICTIONS, config, folds)
+    return predictions.sort("query_id", "pin_id")
+
+
+def _label(
+    wanted: pl.DataFrame,
+    queries: pl.DataFrame,
+    pins: pl.DataFrame,
+    model: Path,
+    *,
+    config: TeacherConfig,
+    progress: Progress,
+) -> None:
+    """Labels a fold's pairs beside its model, which is then removed."""
+    folder = model.parent
+    label = LabelConfig(threads=config.threads, precision=config.precision)
+    label_pairs(wanted, queries, pins, model, folder / "labels", config=label, progress=progress)
+    (folder / "done").touch()
+    shutil.rmtree(model)
+
+
+def _write(
+    predictions: pl.DataFrame, qrels: pl.DataFrame, path: Path, config: TeacherConfig, folds: int
+) -> None:
+    write_table(predictions, path, "predictions")
     write_provenance(
-        out / PREDICTIONS,
+        path,
         command="gradewise teacher train --folds",
         inputs={"qrels": hash_rows(qrels, ["query_id", "pin_id", "grade"])},
         config={**dataclasses.asdict(config), "folds": folds},
         seed=config.seed,
     )
-    return predictions.sort("query_id", "pin_id")
 
 
 def deal_queries(query_ids: list[str], folds: int, seed: int) -> list[list[str]]:
@@ -113,12 +134,14 @@ def deal_queries(query_ids: list[str], folds: int, seed: int) -> list[list[str]]
 
 def _identity(qrels: pl.DataFrame, config: TeacherConfig, folds: int) -> str:
     columns = ["query_id", "pin_id", "grade", *PROBABILITIES]
-    parts = [
+    facts = [
         hash_rows(qrels.sort("query_id", "pin_id"), columns),
-        json.dumps({**dataclasses.asdict(config), "threads": None}, sort_keys=True),
+        json.dumps(
+            config.decisive(parts=parts(config.accumulate, config.processes)), sort_keys=True
+        ),
         str(folds),
     ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 def _claim(root: Path, identity: str, *, resume: bool) -> None:

@@ -12,8 +12,19 @@ from relevance.teacher.predict import PROBABILITIES
 from relevance.text import pick_features, render_pins
 
 
-def with_targets(qrels: pl.DataFrame) -> pl.DataFrame:
+def has_soft_labels(qrels: pl.DataFrame) -> bool:
+    """Whether any row has p1…p5."""
+    return all(name in qrels.columns for name in PROBABILITIES) and not bool(
+        qrels.select(pl.any_horizontal(pl.col(n).is_null() for n in PROBABILITIES).all()).item()
+    )
+
+
+def with_targets(qrels: pl.DataFrame, *, soft: bool = True) -> pl.DataFrame:
     """query_id, pin_id and p1…p5: the row's soft label where it has one, else 1 at its grade.
+
+    Args:
+        qrels: Graded pairs.
+        soft: Use soft labels; else every row has 1 at its grade.
 
     Raises:
         InputError: No row, a grade outside 1-5, or a soft label that does not sum to 1.
@@ -28,7 +39,7 @@ def with_targets(qrels: pl.DataFrame) -> pl.DataFrame:
             f"qrels: query {query!r}, pin {pin!r}: grade must be 1-5 to train a teacher, "
             f"got {grade}. Map the grades to five ({wrong.height} such rows)"
         )
-    soft = all(name in qrels.columns for name in PROBABILITIES)
+    soft = soft and has_soft_labels(qrels)
     given = (
         pl.all_horizontal(pl.col(name).is_not_null() for name in PROBABILITIES)
         if soft

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from relevance.progress import Progress, silent
-from relevance.teacher.encode import Encoded, PairEncoder
+from relevance.teacher.encode import Encoded, Encoder
 from relevance.teacher.model import Teacher
 from relevance.training import length_batches
 
@@ -21,7 +21,7 @@ PROBABILITIES = ("p1", "p2", "p3", "p4", "p5")
 
 def predict_logits(
     teacher: Teacher,
-    encoder: PairEncoder,
+    encoder: Encoder,
     pairs: Sequence[Encoded],
     *,
     batch_tokens: int = BATCH_TOKENS,
@@ -41,7 +41,7 @@ def predict_logits(
     with torch.inference_mode():
         for batch in length_batches([len(pair) for pair in pairs], tokens=batch_tokens):
             outputs = teacher(**encoder.batch([pairs[index] for index in batch]))
-            logits[batch] = outputs.double().numpy()
+            logits[batch] = outputs.double().cpu().numpy()
             done += len(batch)
             progress(done, len(pairs), "")
     return logits

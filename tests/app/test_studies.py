@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from annotation.client.fake import FakeServer, FakeStudio
@@ -22,80 +20,25 @@ from annotation.sync.desk import LOCAL, Desk
 from annotation.sync.store import Store
 from app.studies import __main__ as command
 from app.studies import folding, running
-from app.studies.document import cell, document
-from app.studies.folding import MODELS, FoldRun
+from app.studies.catalogue import STUDIES
+from app.studies.document import cell, difference, document
+from app.studies.folding import FoldRun
 from app.studies.folds import (
     Fold,
-    draw_slice,
+    draw_queries,
     folds_by_query,
-    train_on_language,
-    unlabelled_pairs,
 )
 from app.studies.labelling import push_and_pull
 from app.studies.running import Options, Outcome, run_study
-from app.studies.study import STUDIES, Study
+from app.studies.study import Study, Teaching, against
 from relevance.errors import GradewiseError
 from relevance.importers import IMPORTERS, import_tables
 from relevance.progress import silent
 from relevance.provenance import hash_query, write_provenance
-from relevance.results import Results, Row
+from relevance.results import PairedRow
 from relevance.workspace import Workspace
 
 WORDS = ("brass", "lamp", "rug", "red", "oak", "desk", "wool", "blue")
-
-
-def queries_of(languages: list[str]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"query_id": [f"q{i:03}" for i in range(len(languages))], "language": languages}
-    )
-
-
-@settings(deadline=None)
-@given(n_queries=st.integers(2, 40), n_folds=st.integers(2, 5), seed=st.integers(0, 9))
-def test_folds_test_every_query_once_and_never_learn_from_it(
-    n_queries: int, n_folds: int, seed: int
-) -> None:
-    queries = queries_of(["en"] * n_queries)
-    folds = folds_by_query(queries, n_folds, seed=seed)
-    tested = [query_id for fold in folds for query_id in fold.test]
-    assert sorted(tested) == queries["query_id"].to_list()
-    for fold in folds:
-        assert sorted(fold.train + fold.test) == queries["query_id"].to_list()
-    assert folds == folds_by_query(queries.reverse(), n_folds, seed=seed)
-
-
-def test_a_language_is_learned_from_and_all_are_tested() -> None:
-    queries = queries_of(["en"] * 10 + ["fr", "ar"])
-    (fold,) = train_on_language(queries, "en")
-    assert len(fold.train) == 8
-    assert set(fold.train) < {f"q{i:03}" for i in range(10)}
-    assert {"q010", "q011"} < set(fold.test)
-    assert set(fold.train).isdisjoint(fold.test)
-    assert len(fold.test) == 4
-
-
-@settings(deadline=None)
-@given(n_pairs=st.integers(1, 40), seed=st.integers(0, 9))
-def test_a_slice_is_drawn_evenly_whatever_the_order(n_pairs: int, seed: int) -> None:
-    qrels = pl.DataFrame(
-        [{"query_id": f"q{q}", "pin_id": f"p{p}", "grade": 3} for q in range(5) for p in range(6)]
-    )
-    drawn = draw_slice(qrels, n_pairs, seed=seed)
-    assert drawn.height == min(n_pairs, 30)
-    assert not drawn.is_duplicated().any()
-    assert drawn.join(qrels, on=qrels.columns).height == drawn.height
-    assert drawn.equals(draw_slice(qrels.reverse(), n_pairs, seed=seed))
-
-
-def test_unlabelled_pairs_are_the_best_that_nobody_judged() -> None:
-    queries = pl.DataFrame({"query_id": ["a", "b"], "text": ["brass lamp", "rug"]})
-    pins = pl.DataFrame(
-        {"pin_id": ["1", "2", "3", "4"], "title": ["brass lamp", "brass desk", "rug", "oak"]}
-    )
-    judged = pl.DataFrame({"query_id": ["a"], "pin_id": ["1"]})
-    found = unlabelled_pairs(("a", "b"), queries, pins, judged, 3)
-    assert found.rows() == [("a", "2"), ("b", "3")]
-    assert unlabelled_pairs(("a",), queries, pins, judged, 0).height == 0
 
 
 def write_esci(folder: Path, n_queries: int = 10) -> None:
@@ -115,24 +58,30 @@ def write_esci(folder: Path, n_queries: int = 10) -> None:
     (folder / "products.jsonl").write_text("\n".join(map(json.dumps, products)))
 
 
-def teach(run: FoldRun, progress: object) -> str:
+def teach(run: FoldRun, teaching: Teaching, progress: object) -> str:
     """Stands for the teacher: no weights, only the queries it has seen."""
-    run.teacher.mkdir(parents=True)
-    write_provenance(run.teacher, command="teacher", seen_queries=map(hash_query, run.fold.train))
+    folder = run.teacher(teaching)
+    folder.mkdir(parents=True)
+    write_provenance(folder, command="teacher", seen_queries=map(hash_query, run.fold.train))
     return "taught"
 
 
-def label(run: FoldRun, progress: object) -> str:
-    """Stands for its labels: the published grade, somewhat unsure."""
+def label(run: FoldRun, teaching: Teaching, progress: object) -> str:
+    """Stands for its labels: the published grade, the surer the more pairs it was taught."""
     qrels = run.workspace.read("qrels")
     levels = np.arange(1, 6)
-    near = np.exp(-np.abs(qrels["grade"].to_numpy()[:, None] - levels))
+    noise = 0 if teaching.pairs is None else 50 / teaching.pairs
+    told = qrels["grade"].to_numpy() + np.random.default_rng(0).normal(0, noise, qrels.height)
+    near = np.exp(-np.abs(told[:, None] - levels))
     p = near / near.sum(axis=1, keepdims=True)
     labels = qrels.select("query_id", "pin_id").with_columns(
-        *(pl.Series(f"p{level}", p[:, level - 1]) for level in levels), model=pl.lit("teacher")
+        *(pl.Series(f"p{level}", p[:, level - 1]) for level in levels), model=pl.lit(teaching.key)
     )
     tested = pl.col("query_id").is_in(run.fold.test)
-    for model, rows in (("teacher", labels.filter(tested)), ("targets", labels.filter(~tested))):
+    written = {teaching.key: labels.filter(tested)}
+    if run.study.students and teaching == run.study.teachers[0]:
+        written["targets"] = labels.filter(~tested)
+    for model, rows in written.items():
         run.workspace.write(run.table("predictions", model), rows, command="label")
     return "labelled"
 
@@ -177,7 +126,7 @@ def run_small(study: Study, folder: Path) -> Outcome:
 def test_a_study_from_files_to_page_and_resumed(study: Study, tmp_path: Path) -> None:
     outcome = run_small(study, tmp_path)
     assert (outcome.n_pairs, outcome.n_queries) == (120, 10)
-    figures = {model: outcome.results.find("AUROC@4", system=model) for model in MODELS}
+    figures = {model: outcome.results.find("AUROC@4", system=model) for model in study.models}
     assert all(row is not None and row.n == 120 for row in figures.values())
     assert figures["teacher"].value == 1.0  # type: ignore[union-attr]
     assert figures["student"].value > 0.7  # type: ignore[union-attr, operator]
@@ -194,7 +143,8 @@ def test_a_study_from_files_to_page_and_resumed(study: Study, tmp_path: Path) ->
         commit="abc1234",
         now=datetime(2026, 1, 31, tzinfo=UTC),
     )
-    assert text.startswith("# Real data\n\n2026-01-31, commit abc1234, ")
+    assert text.startswith("# Real data\n\nThe data sets are not part of the project")
+    assert "Measured 2026-01-31, commit abc1234, 0 minutes of work. Tested on 120 pairs" in text
     assert "make real-data DATA=FOLDER" in text
     assert re.search(r"\| teacher \| \S+ \[\S+, \S+\] \| 1.000 ", text)
     assert re.search(r"\| US \| 120 \| 1.000", text)
@@ -209,7 +159,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(
     def stop(run: FoldRun, progress: object) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(FoldRun, "baselines", stop)
+    monkeypatch.setattr(FoldRun, "distil", stop)
     with pytest.raises(KeyboardInterrupt):
         run_small(study, tmp_path)
     monkeypatch.undo()
@@ -217,14 +167,17 @@ def test_an_interrupted_study_goes_on_where_it_stopped(
     monkeypatch.setattr(FoldRun, "label", label)
     monkeypatch.setattr(running, "embed", embed)
     resumed = [stage.stage for stage in run_small(study, tmp_path).stages if stage.resumed]
-    assert resumed == ["import", "embed", "teacher-1", "labels-1", "students-1"]
+    assert resumed == ["import", "embed", "baselines-1", "teacher-1", "labels-teacher-1"]
 
 
 def test_another_recipe_is_another_teacher(study: Study, tmp_path: Path) -> None:
     run_small(study, tmp_path)
-    longer = run_small(dataclasses.replace(study, epochs=5), tmp_path)
-    resumed = [stage.stage for stage in longer.stages if stage.resumed]
-    assert resumed == ["import", "embed", "results"]  # the stand-in labels as before
+    longer = dataclasses.replace(study.teachers[0], epochs=5)
+    again = run_small(dataclasses.replace(study, teachers=(longer,)), tmp_path)
+    resumed = [stage.stage for stage in again.stages if stage.resumed]
+    # the stand-in labels as before
+    kept = ["baselines-1", "students-1", "baselines-2", "students-2"]
+    assert resumed == ["import", "embed", *kept, "results"]
     assert len(list((tmp_path / "work" / "small" / "models").glob("teacher-1-*"))) == 2
 
 
@@ -242,12 +195,55 @@ def test_a_slice_is_one_fold_of_few_pairs(
     assert "--slice" in text
 
 
+def test_teachers_of_several_bases_and_numbers_of_labels(study: Study, tmp_path: Path) -> None:
+    few, many = (Teaching(base="e5", pairs=n) for n in (25, 100))
+    lora = Teaching(base="smol", tuning="lora", pairs=25)
+    several = dataclasses.replace(
+        study,
+        teachers=(few, many, lora),
+        students=False,
+        by=None,
+        compared=((many.key, few.key), (many.key, "bm25"), (lora.key, few.key)),
+    )
+    outcome = run_small(several, tmp_path)
+    assert not (tmp_path / "work" / "small" / "query_embeddings.parquet").exists()
+    assert list(several.models)[:3] == ["e5-25-pairs", "e5-100-pairs", "smol-lora-25-pairs"]
+    row = outcome.results.find("AUROC@4", system=against(many.key, few.key))
+    assert isinstance(row, PairedRow)
+    rows = [outcome.results.find("AUROC@4", system=t.key) for t in (few, many, lora)]
+    low, high, _ = [0.0 if one is None or one.value is None else one.value for one in rows]
+    assert row.difference == pytest.approx(high - low)
+    assert low < high
+    assert outcome.results.find("nDCG@20", system=against(many.key, "bm25")) is not None
+
+    text = document([outcome], Options(Path(), Path()), commit="x", now=datetime(2026, 1, 31))
+    assert "| smol + LoRA, 25 pairs | " in text
+    assert "AUROC@4 by number of graded pairs to learn from:" in text
+    assert "| base | 25 pairs | 100 pairs |" in text
+    assert f"| e5 | {cell(rows[0])} | {cell(rows[1])} |" in text
+    assert f"| smol, lora | {cell(rows[2])} | — |" in text
+    assert f"| e5, 100 pairs − e5, 25 pairs | {difference(row)} |" in text
+    assert "Teachers: 2 epochs, 64 tokens." in text
+
+
+def test_a_study_of_some_queries_keeps_every_pin(study: Study, tmp_path: Path) -> None:
+    outcome = run_small(dataclasses.replace(study, n_queries=4, students=False), tmp_path)
+    workspace = Workspace(tmp_path / "work" / "small")
+    assert (outcome.n_pairs, outcome.n_queries) == (48, 4)
+    assert workspace.read("queries").height == 4
+    assert workspace.read("pins").height == 24
+    qrels = workspace.read("qrels")
+    assert draw_queries(qrels, 4).equals(qrels)
+
+
 def test_a_model_that_has_seen_a_test_query_is_refused(tmp_path: Path) -> None:
     run = FoldRun(STUDIES["esci"], Workspace(tmp_path), Fold(1, ("a",), ("b",)), 1, 0)
-    run.teacher.mkdir(parents=True)
-    write_provenance(run.teacher, command="x", seen_queries=[hash_query("a"), hash_query("b")])
+    (teaching,) = run.study.teachers
+    folder = run.teacher(teaching)
+    folder.mkdir(parents=True)
+    write_provenance(folder, command="x", seen_queries=[hash_query("a"), hash_query("b")])
     with pytest.raises(GradewiseError, match=r"teacher-1-.* has seen 1 of its test queries"):
-        run.label(lambda done, total, what="": None)
+        run.label(teaching, silent)
 
 
 class StandIn:
@@ -309,36 +305,12 @@ def test_a_grade_that_comes_back_changed_is_told(
 
 
 def test_every_study_can_be_imported_and_measured() -> None:
-    assert list(STUDIES) == ["esci", "mediasearch"]
+    assert {study.importer for study in STUDIES.values()} == {"msrd", "jsts", "esci", "mediasearch"}
     for study in STUDIES.values():
         assert study.importer in IMPORTERS
+        assert {model for pair in study.compared for model in pair} <= set(study.models)
+        assert len({teaching.key for teaching in study.teachers}) == len(study.teachers)
         assert {metric for _, metric, *_ in study.references} <= {*study.grades, *study.ranking}
-
-
-@pytest.mark.parametrize(
-    ("row", "shown"),
-    [
-        (None, "—"),
-        (Row(metric="x"), "—"),
-        (Row(metric="x", value=0.5), ".500"),
-        (Row(metric="x", value=0.5, ci_low=0.25, ci_high=1.0), ".500 [.250, 1.000]"),
-        (Row(metric="x", value=-0.5), "-.500"),
-    ],
-)
-def test_cells(row: Row | None, shown: str) -> None:
-    assert cell(row) == shown
-
-
-def test_small_groups_are_left_out(study: Study) -> None:
-    rows = [
-        Row(metric="AUROC@4", slice="country", group=group, system="teacher", value=0.5, n=n)
-        for group, n in (("US", 40), ("FR", 29), ("(mean)", 99))
-    ]
-    outcome = Outcome(study, 69, 5, Results(tuple(rows)), ())
-    text = document([outcome], Options(Path(), Path()), commit="x", now=datetime(2026, 1, 31))
-    assert "| US | 40 | .500 |" in text
-    assert "FR" not in text
-    assert "(mean)" not in text
 
 
 def test_the_command(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

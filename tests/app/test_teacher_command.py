@@ -16,7 +16,7 @@ from relevance.errors import GradewiseError, InputError, SettingsError
 from relevance.files import hash_file
 from relevance.provenance import hash_query, seen_queries
 from relevance.tables import write_table
-from relevance.teacher.bases import BASES, Base, Package
+from relevance.teacher.bases import BASES, Base, Package, Shape
 from relevance.teacher.train import CHECKPOINT
 
 COLOURS = ("red", "blue", "green", "black", "white", "pink")
@@ -58,6 +58,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         name="tiny",
         hub="nobody/tiny",
         parameters=1_000,
+        shape=Shape(layers=1, width=8, heads=2, feed=8, vocabulary=len(words)),
         languages="en",
         licence="Apache-2.0",
         opening=("<s>",),

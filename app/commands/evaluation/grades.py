@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.commands.evaluation.compare_output import print_comparison
 from app.commands.evaluation.shared import (
     AllowSeenOption,
     ByOption,
@@ -47,6 +48,13 @@ def grades(
         list[str] | None,
         typer.Option("--predictions", help="[NAME=]FILE of p1…p5; may be repeated."),
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            help="[NAME=]FILE of one model's p1…p5: show paired differences from it instead.",
+        ),
+    ] = None,
     qrels: Annotated[Path | None, typer.Option("--qrels", help="Human grades, one a pair.")] = None,
     joined: Annotated[
         str | None,
@@ -80,6 +88,12 @@ def grades(
     gradewise evaluation grades --predictions teacher.parquet --qrels qrels.parquet
     --queries queries.parquet --by country
 
+    With --baseline, each model against that one over the same pairs: differences with intervals,
+    tests that swap both models' predictions query by query, and Holm's adjustment:
+
+    gradewise evaluation grades --baseline old.parquet --predictions new.parquet
+    --qrels qrels.parquet --queries queries.parquet --by country
+
     Where grades were drawn with unequal probabilities, --sampled gives the figures of everything,
     unbiased where the predictions are of everything, too (other predictions are left out where
     --pairs says what could be drawn).
@@ -93,7 +107,16 @@ def grades(
         "seed": seed, "allow_seen": allow_seen, "reps": reps,
     }  # fmt: skip
     draws = Draws(sampled, samples, drawn, pairs, draw)
-    draws.check(joined=joined, label_noise=label_noise)
+    draws.check(joined=joined, label_noise=label_noise, baseline=baseline)
+    if baseline is not None:
+        if joined is not None or label_noise:
+            raise SettingsError(
+                "--baseline compares files of --predictions: leave out --joined and --label-noise"
+            )
+        results = _against(baseline, predictions or (), qrels, queries, options)
+        print_comparison(results, form)
+        check_gates(results, gates)
+        return
     if joined is None:
         own = {} if draws.sampled else {"label_noise": label_noise}
         results = _from_files(predictions or (), qrels, queries, draws, options | own)
@@ -154,6 +177,31 @@ def _from_files(
     else:
         results = told_of_draws(evaluate_grades(*tables, seen=known, **options), tables[1])
     return results.sourced(sources.text)
+
+
+def _against(
+    baseline: str,
+    predictions: Sequence[str],
+    qrels: Path | None,
+    queries: Path | None,
+    options: dict[str, Any],
+) -> Results:
+    """The models of the predictions against the baseline's."""
+    from evaluation.compare.grades import compare_grades
+
+    if not predictions or qrels is None:
+        missing = "--qrels" if predictions else "--predictions"
+        raise SettingsError(f"{missing} is missing. --baseline is compared with --predictions FILE")
+    files = [named_file(baseline), *map(named_file, predictions)]
+    names = ["baseline", *(f"predictions{i or ''}" for i in range(len(files) - 1))]
+    paths = {name: path for name, (_, path) in zip(names, files, strict=True)}
+    sources = Sources({**paths, "qrels": qrels, "queries": queries})
+    of = options["scale"]
+    frames = [systems(name, path, "predictions", "model", of) for name, path in files]
+    grades, asked = read(qrels, "qrels", of), read_queries(queries)
+    known = seen(path for _, path in files)
+    results = compare_grades(frames[0], frames[1:], grades, asked, seen=known, **options)
+    return told_of_draws(results, grades).sourced(sources.text)
 
 
 def _from_joined(text: str, queries: Path | None, options: dict[str, Any]) -> Results:

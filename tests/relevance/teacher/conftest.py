@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from relevance.files import hash_file
-from relevance.teacher.bases import BASES, Base, Package
+from relevance.teacher.bases import BASES, Base, Package, Shape
 
 THINGS = "red blue green oak pine desk chair lamp sofa table rug small large cheap modern old"
 TAGS = "a the for with picture searched boards about link page : | ·"
@@ -55,6 +55,7 @@ def tiny_base(tiny_package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[B
     base = Base(
         name="tiny",
         hub="nobody/tiny",
+        shape=Shape(layers=3, width=16, heads=2, feed=32, vocabulary=40),
         parameters=5_000,
         languages="en",
         licence="Apache-2.0",

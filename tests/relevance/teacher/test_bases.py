@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from relevance.errors import InputError, ModelError
-from relevance.teacher import weights
+from relevance.teacher import hub
 from relevance.teacher.bases import BASES, DEFAULT_BASE, Base, find_base
 from relevance.teacher.weights import cache_folder, describe_source, prepare_weights
 
@@ -55,7 +55,7 @@ def test_without_weights_the_fallback_says_so(tiny_base: Base) -> None:
     found = prepare_weights(lost)
     assert found.base == tiny_base
     assert found.note.startswith("lost is not on this machine; using tiny.")
-    assert describe_source(lost) == "not here: download nobody/tiny from the model hub"
+    assert describe_source(lost) == "not here: hub nobody/tiny"
 
 
 def test_without_weights_and_fallback_the_way_out_is_named(tiny_base: Base) -> None:
@@ -73,7 +73,7 @@ def test_offline_the_hub_is_never_asked(tiny_base: Base, monkeypatch: pytest.Mon
     def fail() -> bool:
         raise AssertionError("the network was asked")
 
-    monkeypatch.setattr(weights, "_hub_answers", fail)
+    monkeypatch.setattr(hub, "hub_answers", fail)
     with pytest.raises(ModelError):
         prepare_weights(replace(tiny_base, package=None))
     monkeypatch.delenv("HF_HUB_OFFLINE")
@@ -82,10 +82,10 @@ def test_offline_the_hub_is_never_asked(tiny_base: Base, monkeypatch: pytest.Mon
 
 def test_a_hub_that_does_not_answer_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(weights, "_HUB_SECONDS", 0.5)
-    weights._hub_answers.cache_clear()
-    assert not weights._hub_answers()
-    weights._hub_answers.cache_clear()
+    monkeypatch.setattr(hub, "_HUB_SECONDS", 0.5)
+    hub.hub_answers.cache_clear()
+    assert not hub.hub_answers()
+    hub.hub_answers.cache_clear()
 
 
 def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from relevance.teacher.predict import (
     predict_logits,
     softmax,
 )
+from relevance.teacher.tuning import Tuning
 from relevance.teacher.weights import prepare_weights
 
 QUERIES = ["red desk", "oak", "small modern lamp", "blue rug"] * 3
@@ -28,7 +29,7 @@ def encoder(tiny_base: Base, tiny_package: Path) -> PairEncoder:
 
 def _teacher(base: Base, pooling: str) -> Teacher:
     weights = prepare_weights(base)
-    teacher = new_teacher(weights, dropout=0.5, layers=None, frozen_layers=0, seed=1)
+    teacher = new_teacher(weights, tuning=Tuning(frozen_layers=0), dropout=0.5, seed=1)
     teacher.pooling = pooling
     return teacher.eval()
 

@@ -14,9 +14,10 @@ import torch
 from relevance.errors import ModelError
 from relevance.teacher.bases import BASES, Base
 from relevance.teacher.encode import PairEncoder, read_tokenizer
-from relevance.teacher.label import LabelConfig, label_pairs
+from relevance.teacher.labelling import LabelConfig, label_pairs
 from relevance.teacher.model import new_teacher
 from relevance.teacher.train import TeacherConfig, train_teacher
+from relevance.teacher.tuning import Tuning
 from relevance.teacher.weights import Weights, prepare_weights
 
 pytestmark = pytest.mark.slow
@@ -39,9 +40,15 @@ def e5(tmp_path_factory: pytest.TempPathFactory) -> Weights:
     return weights
 
 
+def _whole(base: Base) -> Tuning:
+    return Tuning(layers=base.shape.layers, frozen_layers=0)
+
+
 def _vectors(weights: Weights, texts: list[str]) -> torch.Tensor:
     """Normalised mean states of `texts` alone, as e5 was trained."""
-    teacher = new_teacher(weights, dropout=0.0, layers=None, frozen_layers=0, seed=0).eval()
+    teacher = new_teacher(
+        weights, tuning=Tuning(layers=weights.base.shape.layers, frozen_layers=0)
+    ).eval()
     tokenizer = read_tokenizer(weights.folder)
     rows = []
     for text in texts:
@@ -63,7 +70,9 @@ def test_converted_e5_finds_the_same_topic_in_four_languages(e5: Weights) -> Non
 
 def test_the_parameters_of_every_carried_base_are_as_its_row_says(e5: Weights) -> None:
     for weights in (e5, prepare_weights(_carried("all-MiniLM-L6-v2"))):
-        teacher = new_teacher(weights, dropout=0.0, layers=None, frozen_layers=0, seed=0)
+        teacher = new_teacher(
+            weights, tuning=Tuning(layers=weights.base.shape.layers, frozen_layers=0)
+        )
         count = sum(weight.numel() for weight in teacher.encoder.parameters())
         assert count == weights.base.parameters
         trainable = sum(w.numel() for w in teacher.parameters() if w.requires_grad)
@@ -129,3 +138,15 @@ def test_trained_on_english_it_tells_japanese_pairs_apart(
         good, bad = part.filter(grade=5)["p5"], part.filter(grade=1)["p5"]
         wins = sum(float((bad < value).mean() or 0) for value in good) / len(good)
         assert wins > 0.8, (language, wins)
+
+
+def test_smollm_was_converted_to_the_language_model_it_is() -> None:
+    from transformers import LlamaForCausalLM
+
+    weights = prepare_weights(_carried("SmolLM2-135M"))
+    model = LlamaForCausalLM.from_pretrained(weights.folder, dtype=torch.float32).eval()
+    tokenizer = read_tokenizer(weights.folder)
+    ids = tokenizer.encode("The capital of France is", add_special_tokens=False).ids
+    with torch.no_grad():
+        best = model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()
+    assert tokenizer.decode([int(best)]).strip() == "Paris"

@@ -86,7 +86,7 @@ def test_every_query_is_marked_as_seen(trained: Path, tables: Tables) -> None:
 def test_the_card_names_base_data_and_losses(trained: Path) -> None:
     card = (trained / "README.md").read_text()
     assert "nobody/tiny" in card
-    assert "- Layers used: the lowest 3" in card
+    assert "- Layers used: all" in card
     assert "- training: 96 pairs of 6 queries" in card
     assert "- validation: 32 pairs of 2 queries" in card
     assert "| 3 |" in card
@@ -161,7 +161,18 @@ def test_word_embeddings_and_chosen_layers_stay_as_they_were(
     for name, old in before.items():
         new = after[f"encoder.{name}"].float()
         frozen = name.startswith(("embeddings.", "encoder.layer.0."))
-        assert torch.equal(new, old.bfloat16().float() if "word" in name else old) == frozen, name
+        assert torch.equal(new, old) == frozen, name
+
+
+def test_word_embeddings_are_trained_only_if_asked(
+    tiny_base: Base, tiny_package: Path, tables: Tables, tmp_path: Path
+) -> None:
+    name = "embeddings.word_embeddings.weight"
+    before = load_file(tiny_package / "model.safetensors")[name]
+    for frozen in (True, False):
+        config = replace(CONFIG, epochs=1, frozen_embeddings=frozen)
+        out = _train(tables, tmp_path / str(frozen), config)
+        assert torch.equal(_weights(out)[f"encoder.{name}"], before) == frozen
 
 
 def test_upper_layers_can_be_left_out(tiny_base: Base, tables: Tables, tmp_path: Path) -> None:
@@ -190,7 +201,8 @@ def test_evaluate_is_asked_every_epoch_about_validation_queries_only(
     total = asked[0].select(pl.sum_horizontal("p1", "p2", "p3", "p4", "p5"))
     np.testing.assert_allclose(total.to_numpy(), 1)
     metrics = read_settings(out).history[0]["metrics"]
-    assert metrics == [{"metric": "accuracy", "slice": "all", "group": "all", "value": 0.25}]
+    row = {"metric": "accuracy", "slice": "all", "group": "all", "value": 0.25, "n": 32}
+    assert metrics == [row]
     assert "| 0.2500 |" in (out / "README.md").read_text()
 
 

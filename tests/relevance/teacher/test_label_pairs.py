@@ -11,14 +11,12 @@ import pytest
 
 from relevance.errors import InputError, ModelError
 from relevance.provenance import seen_queries
-from relevance.teacher import label as module
 from relevance.teacher.bases import Base
 from relevance.teacher.folds import deal_queries, train_folds
-from relevance.teacher.label import (
+from relevance.teacher.labelling import (
     MANIFEST,
     LabelConfig,
     clear_labels,
-    drift,
     label_pairs,
     read_labels,
 )
@@ -58,30 +56,6 @@ def test_one_row_a_pair_in_shards(tables: Tables, model: Path, tmp_path: Path) -
     assert sum(pl.read_parquet(shard).height for shard in shards) == 128
     assert seen_queries(out) == seen_queries(model)
     assert read_labels(out).equals(labels)
-
-
-def test_killed_and_run_again_it_gives_the_same_rows(
-    tables: Tables, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = _label(tables, model, tmp_path / "whole")
-    out = tmp_path / "killed"
-    real, calls = module.predict_logits, []
-
-    def dies(*arguments: Any, **options: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-        return real(*arguments, **options)
-
-    monkeypatch.setattr(module, "predict_logits", dies)
-    with pytest.raises(KeyboardInterrupt):
-        _label(tables, model, out)
-    assert len(list(out.glob("shard-*.parquet"))) == 2
-    with pytest.raises(ModelError, match="not finished: 3 of 5 shards are missing"):
-        read_labels(out)
-    assert _label(tables, model, out).equals(whole)
-    assert len(calls) == 6  # two shards were not scored again
-    assert not list(out.glob(".*"))
 
 
 def test_pairs_with_the_same_texts_are_scored_once(
@@ -128,15 +102,6 @@ def test_bf16_notes_its_drift(tables: Tables, model: Path, tmp_path: Path) -> No
     assert 0 < manifest["drift"]["mean"] <= manifest["drift"]["largest"] < 0.05
     moved = exact["p5"].to_numpy() - fast["p5"].to_numpy()
     assert 0 < np.abs(moved).max() < 0.05
-
-
-def test_drift_counts_flips() -> None:
-    exact = np.array([[0.6, 0.4], [0.5, 0.5]])
-    fast = np.array([[0.4, 0.6], [0.5, 0.5]])
-    found = drift(exact, fast)
-    assert found == {"pairs": 2, "mean": pytest.approx(0.1), "largest": pytest.approx(0.2)} | {
-        "flips": 0.5
-    }
 
 
 def test_queries_are_dealt_once_each() -> None:
