@@ -35,7 +35,7 @@ EngineOption = Annotated[
     str,
     typer.Option(
         "--engine",
-        help="torch, openvino or onnxruntime; ray or ray+openvino for a cluster's workers, whose "
+        help="torch; ray for a cluster's workers, whose "
         "places may be URIs such as s3://bucket/pairs.",
     ),
 ]
