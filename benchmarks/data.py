@@ -7,6 +7,7 @@
 - grades: `predictions`, both sides in one file: 100 pairs a query, p1…p5, the human grade.
 - judgments: pairs graded by 3 of 500 annotators, 30 pairs a query.
 - sessions: an A/B test's session log, see `benchmarks.session_data`.
+- labelling: pairs of skewed lengths for a teacher, see `benchmarks.teacher_data`.
 - grading: a round of pairs to grade with three judgments each, see `benchmarks.grading_data`.
 """
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks.grading_data import grading as write_grading
 from benchmarks.session_data import sessions as write_sessions
+from benchmarks.teacher_data import labelling as write_labelling
 
 SEED = 20261123
 COUNTRIES = (
@@ -148,6 +150,7 @@ FILES: dict[str, tuple[Callable[[Path, float], None], tuple[str, ...]]] = {
     "judgments": (judgments, ("judgments",)),
     "sessions": (sessions, ("sessions",)),
     "grading": (write_grading, ("queries", "pins", "samples", "judgments")),
+    "labelling": (write_labelling, ("pairs", "queries", "pins", "qrels")),
 }
 """Set of files → what writes it, and the names of its Parquet files."""
 

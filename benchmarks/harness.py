@@ -24,6 +24,7 @@ FILES = {
     "judgments": ("judgments",),
     "sessions": ("sessions",),
     "grading": ("queries", "pins", "samples", "judgments"),
+    "labelling": ("pairs", "queries", "pins", "qrels"),
 }
 """Set of files → names of its Parquet files, as `benchmarks.data` writes them."""
 

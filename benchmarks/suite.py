@@ -241,5 +241,48 @@ BENCHMARKS: Sequence[Benchmark] = (
         (Target(seconds=1),),
         remark=f"The SDK has no other way than to get everything again. {_SERVER}",
     ),
+    Benchmark(
+        "labelling",
+        "Five probabilities of pairs of skewed lengths by a MiniLM teacher, from files to files",
+        "labelling",
+        "5,000 pairs, Pins of 10 to 150 words",
+        (
+            Contender("ours_teacher:auto", "gradewise"),
+            Contender("ours_teacher:bf16", "gradewise, bf16 asked for"),
+            Contender("peers_teacher:label", "sentence-transformers CrossEncoder", here=True),
+            Contender("peers_teacher:label_bf16", "the same in bf16", here=True),
+        ),
+        (
+            Target(at_least=3.3, than="peers_teacher:label"),
+            Target(at_least=1.3, than="peers_teacher:label_bf16"),
+        ),
+        remark="Gradewise also plans shards, looks for repeated pairs and audits what it wrote. "
+        "The encoders' weights are the same; CrossEncoder has the head of its kind.",
+    ),
+    Benchmark(
+        "fine-tuning",
+        "One epoch over e5-small with frozen word embeddings, from tables to a model folder",
+        "labelling",
+        "480 pairs",
+        (
+            Contender("ours_teacher:fine_tune", "gradewise"),
+            Contender("peers_teacher:fine_tune", "transformers Trainer, its defaults", here=True),
+        ),
+        (Target(at_least=2, than="peers_teacher:fine_tune"), Target(megabytes=2000)),
+        remark="The Trainer's default is fp32, every weight, and pairs in no order of length.",
+    ),
+    Benchmark(
+        "labelling-ray",
+        "Pairs labelled by Ray workers on one machine",
+        "labelling",
+        "5,000 pairs; the wanted share is of 50,000 (`--sizes 10`)",
+        (
+            Contender("ours_ray:ray", "gradewise on Ray, start included"),
+            Contender("ours_ray:local", "gradewise, local engine"),
+        ),
+        (Target(at_least=0.85, than="ours_ray:local"),),
+        tolerance=1e-3,
+        remark="CPU and memory of the Ray row are the driver's alone.",
+    ),
 )
 """Every benchmark, in the order of the page."""

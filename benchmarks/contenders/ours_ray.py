@@ -13,12 +13,21 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.teacher_data import TEACHER, ready_teacher
+
 IMPORTS = {
     "local": ("relevance.teacher.labelling", "relevance.teacher.engines.registry"),
     "ray": ("relevance.scaleout.labelling", "relevance.teacher.labelling"),
 }
-TEACHER = "teacher"
-"""Folder of the trained teacher, beside the tables."""
+
+
+def prepare(function: str, files: Mapping[str, Path]) -> None:  # noqa: ARG001
+    """Has the teacher made, which lies beside the tables."""
+    ready_teacher(files["pairs"].parent)
+
+
+def finish() -> None:
+    """Nothing was started."""
 
 
 def work(function: str, files: Mapping[str, Path]) -> tuple[dict[str, float], dict[str, float]]:
